@@ -1,0 +1,91 @@
+//! [`Sample`]: the one noun between media and bytes.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+/// Ordered JSON object: a sample's metadata.
+pub type Meta = serde_json::Map<String, serde_json::Value>;
+
+/// One training item, in no format yet.
+///
+/// A blob's name is the tar member's extension (`mp4`, `wav`, `000001.jpg`): lower case, unique in
+/// the sample. Iteration is in bytewise order of the names, which puts numbered frames in order.
+/// Labels and metadata are not blobs: each format has its own place for them (`cls` and `json`
+/// members in a tar, features in a record).
+#[derive(Debug, Clone, Default)]
+pub struct Sample {
+    /// Unique over the dataset, stable, safe as a file name: `[A-Za-z0-9_-/]+`.
+    pub key: String,
+    /// The encoded media, by name.
+    pub blobs: BTreeMap<String, Blob>,
+    /// Class labels; empty for an unlabelled sample.
+    pub labels: Vec<Label>,
+    /// Everything else that is known of the sample.
+    pub meta: Meta,
+}
+
+/// A class label: its index in the class map, its name, or both.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Label {
+    /// Position in the class map, from 0.
+    pub index: Option<i64>,
+    /// Name as the annotations spell it.
+    pub text: Option<String>,
+}
+
+/// Encoded bytes: in memory, or a range of an open file.
+///
+/// A video that is only copied stays in its file until a writer streams it out.
+#[derive(Debug, Clone)]
+pub enum Blob {
+    /// Bytes in memory.
+    Bytes(Bytes),
+    /// `length` bytes of `file` from `offset`. The path serves messages only.
+    File {
+        /// The open file; read by position, so it may be shared.
+        file: Arc<File>,
+        /// Its path, for messages.
+        path: Arc<Path>,
+        /// First byte.
+        offset: u64,
+        /// Number of bytes.
+        length: u64,
+    },
+}
+
+impl Blob {
+    /// Number of bytes.
+    pub fn len(&self) -> u64 {
+        match self {
+            Blob::Bytes(bytes) => bytes.len() as u64,
+            Blob::File { length, .. } => *length,
+        }
+    }
+    /// Whether there are no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl From<Vec<u8>> for Blob {
+    fn from(bytes: Vec<u8>) -> Self {
+        Blob::Bytes(bytes.into())
+    }
+}
+
+impl From<Bytes> for Blob {
+    fn from(bytes: Bytes) -> Self {
+        Blob::Bytes(bytes)
+    }
+}
+
+impl Sample {
+    /// Bytes of all blobs together.
+    pub fn blob_bytes(&self) -> u64 {
+        self.blobs.values().map(Blob::len).sum()
+    }
+}

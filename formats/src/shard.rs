@@ -1,0 +1,119 @@
+//! What every format offers: a writer that appends samples and says where they went, and a reader
+//! that gives them back in order.
+
+use std::fs::File;
+use std::path::Path;
+
+use crate::{Limits, Result, Sample};
+
+/// Where one sample lies in its shard (or, for a frame directory, what its files hold together).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Extent {
+    /// First byte of the sample: a record's length field, a tar member's header.
+    pub offset: u64,
+    /// Bytes up to the next sample, padding included.
+    pub length: u64,
+    /// CRC-32C of those bytes.
+    pub crc32c: u32,
+    /// The blobs, labels and metadata inside, in file order.
+    pub members: Vec<Member>,
+}
+
+/// Where the payload of one member lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// Name within the sample: a blob's name, `json`, `cls`.
+    pub name: String,
+    /// First byte of the payload, counted from the start of the shard.
+    pub offset: u64,
+    /// Bytes of the payload.
+    pub length: u64,
+    /// CRC-32C of the payload.
+    pub crc32c: u32,
+}
+
+/// A finished shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShardInfo {
+    /// Samples appended by this writer.
+    pub samples: u64,
+    /// Length of the file in bytes, trailer included.
+    pub bytes: u64,
+}
+
+/// Appends samples to one shard.
+///
+/// All bytes of a sample have been handed to the operating system when `append` returns, so a
+/// shard cut at the end of any extent is a whole shard but for its trailer. Dropping a writer
+/// without `finish` leaves the file as it is.
+pub trait ShardWriter {
+    /// Writes one sample at the end. After an error the shard may end in a torn sample.
+    fn append(&mut self, sample: &Sample) -> Result<Extent>;
+    /// Writes the trailer, if the format has one. Does not fsync.
+    fn finish(self: Box<Self>) -> Result<ShardInfo>;
+}
+
+/// Reads the samples of one shard in order.
+pub trait ShardReader {
+    /// The next sample; `None` at a clean end. A torn end is an error with its offset.
+    fn next_sample(&mut self) -> Result<Option<Sample>>;
+    /// Offset and length in bytes of the sample that `next_sample` gave last, in the uncompressed
+    /// stream.
+    fn position(&self) -> (u64, u64);
+}
+
+/// How samples are laid out; formats take what concerns them.
+#[derive(Debug, Clone, Default)]
+pub struct WriteOptions {
+    /// Layout of TFRecord payloads.
+    pub schema: Schema,
+}
+
+/// What a TFRecord payload looks like.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Schema {
+    /// `tf.train.SequenceExample` with the keys of DMVR and MediaSequence.
+    Dmvr,
+    /// `tf.train.Example`, one bytes feature per blob.
+    #[default]
+    Example,
+    /// `tf.train.Example` with `path`, `length`, `sound_raw`, `cls_id`.
+    Sound,
+}
+
+/// What may be demanded of a file that is being read.
+#[derive(Debug, Clone, Default)]
+pub struct ReadOptions {
+    /// Bounds on what a file may make us allocate.
+    pub limits: Limits,
+}
+
+/// How a format keeps its samples.
+#[derive(Debug, Clone, Copy)]
+pub enum Layout {
+    /// One file, a log of samples: appending to it at any extent's end continues it.
+    Log {
+        /// Continues `file` at byte `at` (0 for a new shard). The file is cut there first.
+        create:
+            fn(file: File, at: u64, options: &WriteOptions) -> Result<Box<dyn ShardWriter + Send>>,
+    },
+    /// A tree of files without order among its samples.
+    Tree,
+}
+
+/// One on-disk format: a line in [`crate::FORMATS`].
+#[derive(Debug, Clone, Copy)]
+pub struct Format {
+    /// Name on the command line.
+    pub name: &'static str,
+    /// One line for help and docs.
+    pub about: &'static str,
+    /// File extensions without the dot, the first is written.
+    pub extensions: &'static [&'static str],
+    /// Whether a file that begins with these (up to 1024, uncompressed) bytes may be of this format.
+    pub sniff: fn(head: &[u8]) -> bool,
+    /// How samples are kept.
+    pub layout: Layout,
+    /// Opens a shard (or a tree) for reading, inflating it if its first bytes say so.
+    pub open: fn(path: &Path, options: &ReadOptions) -> Result<Box<dyn ShardReader + Send>>,
+}

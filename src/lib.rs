@@ -1,0 +1,9 @@
+//! kpack: a heap of videos in, a dataset that a dataloader can read out.
+
+mod error;
+pub mod sample;
+pub mod source;
+mod time;
+
+pub use error::{Error, Result};
+pub use time::{ParseTimeError, Time};

@@ -1,0 +1,23 @@
+//! What a sample holds and how a clip fails.
+
+mod facts;
+mod failure;
+mod recipe;
+
+use kpack_formats::Sample;
+
+pub use facts::Facts;
+pub use failure::{Class, SampleError, Stage};
+pub use recipe::{
+    AudioCodec, AudioRecipe, FrameChoice, FrameRecipe, ImageCodec, NoAudio, Preset, Recipe, Size,
+    Trim, VideoRecipe,
+};
+
+/// What came of one clip that did not fail.
+#[derive(Debug)]
+pub enum Made {
+    /// A sample, and what was found out while making it.
+    Sample(Box<Sample>, Facts),
+    /// Left out by the user's own rule, with the reason.
+    Skipped(String),
+}

@@ -1,0 +1,183 @@
+//! [`Recipe`]: what one sample holds. Plain data.
+
+use serde::{Deserialize, Serialize};
+
+/// What one sample holds. Stored in `dataset.json`, so that a run can be repeated.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Recipe {
+    /// The clip's video blob.
+    pub video: VideoRecipe,
+    /// How a video blob is cut to the clip's time range.
+    pub trim: Trim,
+    /// Decoded pictures; `None` for no frames.
+    pub frames: Option<FrameRecipe>,
+    /// Size of decoded pictures and of a re-encoded video.
+    pub size: Size,
+    /// Whether `size` may enlarge.
+    pub upscale: bool,
+    /// Sound blob; `None` for no sound.
+    pub audio: Option<AudioRecipe>,
+    /// Whether decoded sound is also wanted as an `npy` blob of f32 (schemas `dmvr`, `sound`).
+    pub waveform: bool,
+}
+
+/// The video blob.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "codec")]
+pub enum VideoRecipe {
+    /// No video blob.
+    None,
+    /// The source's own packets.
+    Copy,
+    /// H.264 by x264, one thread, so that bytes repeat.
+    H264 {
+        /// Constant rate factor, 0 (lossless) to 51. Default 23.
+        crf: u8,
+        /// x264 preset. Default `medium`.
+        preset: Preset,
+        /// Largest distance of key frames in frames; `None` is x264's default of 250.
+        gop: Option<u32>,
+    },
+}
+
+/// x264's presets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs, reason = "x264's own names")]
+pub enum Preset {
+    Ultrafast,
+    Superfast,
+    Veryfast,
+    Faster,
+    Fast,
+    #[default]
+    Medium,
+    Slow,
+    Slower,
+    Veryslow,
+}
+
+/// How a video blob is cut to the clip's time range.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Trim {
+    /// Decode and re-encode: first frame at or after the start, last before the end.
+    #[default]
+    Exact,
+    /// Whole packets from the key frame at or before the start; the achieved times are recorded.
+    Copy,
+    /// Not at all: the whole source.
+    None,
+}
+
+/// Which frames become pictures, and how they are coded.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct FrameRecipe {
+    /// Which frames.
+    pub choice: FrameChoice,
+    /// Picture coding.
+    pub image: ImageCodec,
+    /// 1 to 100 for JPEG and WebP; PNG is lossless.
+    pub quality: u8,
+}
+
+/// Which frames of a clip are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FrameChoice {
+    /// Every decoded frame.
+    All,
+    /// `num / den` frames per second: the picture shown at `start + k * den / num` for
+    /// `k = 0 .. round(duration * num / den) - 1`.
+    Rate {
+        /// Numerator, at least 1.
+        num: u32,
+        /// Denominator, at least 1.
+        den: u32,
+    },
+    /// The pictures shown at the centres of this many equal parts.
+    Count(u32),
+    /// Key frames only.
+    Keyframes,
+}
+
+/// Picture coding.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs, reason = "the codecs' own names")]
+pub enum ImageCodec {
+    #[default]
+    Jpeg,
+    Png,
+    Webp,
+}
+
+impl ImageCodec {
+    /// Extension of the files.
+    pub const fn extension(self) -> &'static str {
+        match self {
+            ImageCodec::Jpeg => "jpg",
+            ImageCodec::Png => "png",
+            ImageCodec::Webp => "webp",
+        }
+    }
+}
+
+/// Size of pictures.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Size {
+    /// As in the source.
+    #[default]
+    Source,
+    /// The shorter side gets this length, the other keeps the ratio.
+    ShortSide(u32),
+    /// Exactly this, whatever the ratio.
+    Exact {
+        /// Pixels.
+        width: u32,
+        /// Pixels.
+        height: u32,
+    },
+}
+
+/// The sound blob.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AudioRecipe {
+    /// Coding of the sound.
+    pub codec: AudioCodec,
+    /// Sample rate in Hz; `None` keeps the source's.
+    pub sample_rate: Option<u32>,
+    /// 1 or 2; `None` keeps the source's.
+    pub channels: Option<u32>,
+    /// What a clip without sound becomes.
+    pub no_audio: NoAudio,
+}
+
+/// Coding of a sound blob.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AudioCodec {
+    /// The source's own packets in a container of their kind.
+    Copy,
+    /// 16-bit PCM in WAV.
+    #[default]
+    Wav,
+    /// 16-bit FLAC.
+    Flac,
+    /// 32-bit float in NumPy's `.npy`, shape `(n,)` or `(n, channels)`, in [-1, 1].
+    F32,
+}
+
+/// What a clip without sound becomes where sound is asked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NoAudio {
+    /// A sample with `has_audio: false`.
+    #[default]
+    Keep,
+    /// A `skipped` row.
+    Skip,
+    /// Silence of the clip's length.
+    Silence,
+}
