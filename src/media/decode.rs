@@ -1,0 +1,113 @@
+//! [`Decoder`]: packets in, frames out, with damage counted instead of fatal.
+
+use ffmpeg_the_third as ffmpeg;
+use ffmpeg_the_third::codec::discard::Discard;
+use ffmpeg_the_third::ffi;
+use ffmpeg_the_third::packet::{Packet, Ref as _};
+
+use super::av::{Error, Result, av};
+use super::frame::Frame;
+use super::input::{Input, Track};
+
+/// Failures in a row after which a decoder is no longer asked for the frames of one packet.
+const MAX_FAILURES: u32 = 64;
+const EAGAIN: i32 = 11;
+
+/// Decodes the packets of one track, with one thread.
+pub struct Decoder {
+    opened: ffmpeg::decoder::Opened,
+    errors: u64,
+}
+
+impl Decoder {
+    /// A decoder for `track` of `input`.
+    pub fn new(input: &Input, track: &Track) -> Result<Self> {
+        // SAFETY: the parameters belong to the open input; the context is freed by the wrapper.
+        let context = unsafe {
+            let par = input.parameters(track);
+            let mut context = ffmpeg::codec::Context::new();
+            let raw = context.as_mut_ptr();
+            if raw.is_null() {
+                return Err(Error::Alloc("a decoder"));
+            }
+            super::av::check("cannot use the codec parameters", {
+                ffi::avcodec_parameters_to_context(raw, par)
+            })?;
+            (*raw).pkt_timebase =
+                ffi::AVRational { num: track.time_base.0 as i32, den: track.time_base.1 as i32 };
+            (*raw).thread_count = 1;
+            context
+        };
+        let opened = context.decoder().open().map_err(|e| match e {
+            ffmpeg::Error::DecoderNotFound => Error::Unsupported(format!(
+                "this libav has no decoder for {}; `kpack doctor` lists what it has",
+                track.codec
+            )),
+            e => av("cannot open the decoder")(e),
+        })?;
+        Ok(Self { opened, errors: 0 })
+    }
+
+    /// Packets and frames that were damaged so far.
+    pub fn errors(&self) -> u64 {
+        self.errors
+    }
+
+    /// Says whether the frames of the next packets are wanted. Frames that are not, and that no
+    /// other frame refers to, are then not decoded at all.
+    pub fn set_wanted(&mut self, wanted: bool) {
+        self.opened.skip_frame(if wanted { Discard::Default } else { Discard::NonReference });
+    }
+
+    /// Feeds one packet and hands out every frame that is ready. A damaged packet is counted.
+    pub fn feed<E>(
+        &mut self,
+        packet: &Packet,
+        mut frames: impl FnMut(&Frame) -> Result<(), E>,
+    ) -> Result<(), E> {
+        // A decoder whose frames are always taken out never refuses a packet for being full.
+        // SAFETY: both contexts are valid; the packet is only read.
+        let code = unsafe { ffi::avcodec_send_packet(self.opened.as_mut_ptr(), packet.as_ptr()) };
+        if code < 0 && code != ffi::AVERROR_EOF {
+            self.errors += 1;
+        }
+        self.receive(&mut frames)
+    }
+
+    /// Hands out the frames still held back. The decoder may be fed again from a key frame on.
+    pub fn drain<E>(
+        &mut self,
+        mut frames: impl FnMut(&Frame) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if self.opened.send_eof().is_err() {
+            self.errors += 1;
+        }
+        let result = self.receive(&mut frames);
+        self.opened.flush();
+        result
+    }
+
+    fn receive<E>(
+        &mut self,
+        frames: &mut impl FnMut(&Frame) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut frame = Frame::empty();
+        let mut failures = 0;
+        while failures < MAX_FAILURES {
+            match self.opened.receive_frame(&mut frame.0) {
+                Ok(()) => {
+                    failures = 0;
+                    self.errors += u64::from(frame.is_damaged());
+                    frames(&frame)?;
+                }
+                Err(ffmpeg::Error::Eof | ffmpeg::Error::Other { errno: EAGAIN }) => break,
+                // A damaged frame is not the end: the next may be whole.
+                Err(_) => {
+                    failures += 1;
+                    self.errors += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+}

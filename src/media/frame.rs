@@ -1,0 +1,57 @@
+//! [`Frame`]: one decoded picture or stretch of sound, counted by reference.
+
+use ffmpeg_the_third as ffmpeg;
+use ffmpeg_the_third::ffi;
+
+use super::av::{Error, Result};
+
+/// One decoded picture, or some sample frames of sound, as libav holds it.
+pub struct Frame(pub(super) ffmpeg::Frame);
+
+impl Frame {
+    pub(super) fn empty() -> Self {
+        // SAFETY: an empty frame is allocated here and freed by the wrapper.
+        Self(unsafe { ffmpeg::Frame::empty() })
+    }
+
+    pub(super) fn raw(&self) -> &ffi::AVFrame {
+        // SAFETY: the pointer is valid as long as the frame.
+        unsafe { &*self.0.as_ptr() }
+    }
+
+    /// Presentation time in ticks of the track; libav's best guess where the packet has none.
+    pub fn pts(&self) -> Option<i64> {
+        let raw = self.raw();
+        [raw.best_effort_timestamp, raw.pts].into_iter().find(|t| *t != ffi::AV_NOPTS_VALUE)
+    }
+    /// Whether the codec calls it a key frame.
+    pub fn is_key(&self) -> bool {
+        self.0.is_key()
+    }
+    /// Width in pixels, before rotation.
+    pub fn width(&self) -> u32 {
+        u32::try_from(self.raw().width).unwrap_or(0)
+    }
+    /// Height in pixels, before rotation.
+    pub fn height(&self) -> u32 {
+        u32::try_from(self.raw().height).unwrap_or(0)
+    }
+    /// Sample frames of sound; 0 for a picture.
+    pub fn samples(&self) -> usize {
+        usize::try_from(self.raw().nb_samples).unwrap_or(0)
+    }
+    /// Whether the decoder had to conceal damage.
+    pub fn is_damaged(&self) -> bool {
+        let raw = self.raw();
+        raw.decode_error_flags != 0 || raw.flags & ffi::AV_FRAME_FLAG_CORRUPT as i32 != 0
+    }
+    /// Another handle on the same picture, without copying it.
+    pub fn share(&self) -> Result<Self> {
+        let mut other = Self::empty();
+        // SAFETY: both frames are valid; the data is reference-counted.
+        if unsafe { ffi::av_frame_ref(other.0.as_mut_ptr(), self.0.as_ptr()) } < 0 {
+            return Err(Error::Alloc("a frame reference"));
+        }
+        Ok(other)
+    }
+}
