@@ -30,5 +30,6 @@ pub(crate) const FORMAT: Format = Format {
     layout: Layout::Log {
         create: writer::create,
     },
+    read: Some(reader::read),
     open: reader::open,
 };
