@@ -16,12 +16,18 @@ fn through(sample: &Sample, schema: Schema) -> Option<Sample> {
     read(bytes, "fuzz".as_ref(), &ReadOptions::default()).next_sample().expect("our own record")
 }
 
+fn contents(sample: &Sample) -> String {
+    let blobs: Vec<_> = sample.blobs.iter().map(|(n, b)| (n, b.load().ok())).collect();
+    format!("{} {:?} {:?} {blobs:?}", sample.key, sample.labels, sample.meta)
+}
+
 fuzz_target!(|data: &[u8]| {
     let payload = bytes::Bytes::copy_from_slice(data);
     let Ok(sample) = tfrecord::sample_of(payload, || "key".to_owned()) else { return };
     for schema in [Schema::Example, Schema::Dmvr] {
-        if let Some(again) = through(&sample, schema) {
-            assert_eq!(again.key, sample.key);
-        }
+        let Some(once) = through(&sample, schema) else { continue };
+        assert_eq!((&once.key, &once.labels), (&sample.key, &sample.labels));
+        let twice = through(&once, schema).expect("what was written can be written");
+        assert_eq!(contents(&twice), contents(&once));
     }
 });

@@ -1,5 +1,5 @@
-//! TFRecord: framed protobuf messages, one per sample. [`frame`] draws the framing, [`encode`] the
-//! messages, and each schema its features.
+//! TFRecord: framed protobuf messages, one per sample. `frame.rs` draws the framing,
+//! `encode.rs` the messages, and each schema its features.
 
 mod dmvr;
 mod encode;
