@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 
 use super::encode::{Data, Record, Value};
 use super::proto::Feature;
-use super::{BLOB, foreign};
+use super::{BLOB, dmvr, foreign};
 use crate::labels::{Place, Shown, canonical_object};
 use crate::names::is_blob_name;
 use crate::{Blob, Result, Sample};
@@ -60,7 +60,7 @@ pub(super) fn lay_out<'a>(sample: &'a Sample, json: &'a Option<Blob>) -> Result<
     }
     for (name, blob) in &sample.blobs {
         match foreign::restore(name, blob)? {
-            Some(entry) if entry.key != KEY => record.context.push(entry),
+            Some(entry) if entry.key != KEY && entry.key != dmvr::KEY => record.context.push(entry),
             _ => record.blob(feature_name(name, json.is_some()), name, blob),
         }
     }

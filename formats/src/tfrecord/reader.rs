@@ -63,7 +63,7 @@ pub fn sample_of(payload: Bytes, fallback: impl FnOnce() -> String) -> Result<Sa
     let message = SequenceExample::decode(payload)
         .map_err(|e| Error::corrupt(format!("the record is no tf.train.Example: {e}")))?;
     let context = message.context.unwrap_or_default().feature;
-    if message.feature_lists.is_some() || context.contains_key("example/id") {
+    if message.feature_lists.is_some() || context.contains_key(dmvr::KEY) {
         let lists = message.feature_lists.unwrap_or_default().feature_list;
         return dmvr::read(context, lists, fallback);
     }

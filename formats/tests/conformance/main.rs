@@ -6,7 +6,6 @@ mod contract;
 mod every_format;
 mod foreign_records;
 mod frames;
-mod index;
 mod round_trip;
 mod support;
 mod tar_damage;

@@ -39,8 +39,8 @@ use super::encode::{Data, List, Record, Steps, Value};
 use super::{BLOB, foreign};
 use crate::{Blob, Result, Sample, npy};
 
-/// Holds the key, whatever a record made elsewhere had there.
-const KEY: &str = "example/id";
+/// Holds the key, whatever a record made elsewhere had there. Tells this schema from `example`.
+pub(super) const KEY: &str = "example/id";
 const FRAMES: &str = "image/encoded";
 const FLOATS: &str = "WAVEFORM/feature/floats";
 
