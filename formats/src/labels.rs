@@ -132,8 +132,14 @@ pub(crate) fn from_json(value: &Value) -> Option<Label> {
     Some(label)
 }
 
+/// Longest JSON that is looked into, in bytes: parsed, it takes many times its size.
+pub(crate) const JSON_MAX: usize = 64 << 20;
+
 /// The JSON object that `bytes` are, if writing it again gives the same bytes.
 pub(crate) fn canonical_object(bytes: &[u8]) -> Option<Meta> {
+    if bytes.len() > JSON_MAX {
+        return None;
+    }
     let meta: Meta = serde_json::from_slice(bytes).ok()?;
     let again = serde_json::to_vec(&meta).ok()?;
     (!meta.is_empty() && again == bytes).then_some(meta)

@@ -49,15 +49,29 @@ pub struct ShardInfo {
 /// shard cut at the end of any extent is a whole shard but for its trailer. Dropping a writer
 /// without `finish` leaves the file as it is.
 pub trait ShardWriter {
-    /// Writes one sample at the end. After an error the shard may end in a torn sample.
+    /// Writes one sample at the end.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Usage`] and [`crate::Kind::Limit`] before anything is written;
+    /// [`crate::Kind::Io`], naming the file of the blob if that could not be read. The shard is cut
+    /// back to its last whole sample and can be written on; if even that fails, every further call
+    /// fails.
     fn append(&mut self, sample: &Sample) -> Result<Extent>;
     /// Writes the trailer, if the format has one. Does not fsync.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Io`].
     fn finish(self: Box<Self>) -> Result<ShardInfo>;
 }
 
 /// Reads the samples of one shard in order.
 pub trait ShardReader {
-    /// The next sample; `None` at a clean end. A torn end is an error with its offset.
+    /// The next sample; `None` at a clean end.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Corrupt`], [`crate::Kind::Unsupported`], [`crate::Kind::Limit`] or
+    /// [`crate::Kind::Io`], with the path and, in a shard, the offset of the record or member. A torn
+    /// end is an error too. Behind an error a shard holds nothing that can be reached.
     fn next_sample(&mut self) -> Result<Option<Sample>>;
     /// Offset and length in bytes of the sample that `next_sample` gave last, in the uncompressed
     /// stream.

@@ -1,7 +1,7 @@
 //! Any bytes as a record's payload. What is read can be written, and reads the same again.
 #![no_main]
 
-use kpack_formats::{Layout, ReadOptions, Sample, Schema, WriteOptions, format, tfrecord};
+use kpack_formats::{Layout, Limits, ReadOptions, Sample, Schema, WriteOptions, format, tfrecord};
 use libfuzzer_sys::fuzz_target;
 
 fn through(sample: &Sample, schema: Schema) -> Option<Sample> {
@@ -23,10 +23,11 @@ fn contents(sample: &Sample) -> String {
 
 fuzz_target!(|data: &[u8]| {
     let payload = bytes::Bytes::copy_from_slice(data);
-    let Ok(sample) = tfrecord::sample_of(payload, || "key".to_owned()) else { return };
+    let Ok(sample) = tfrecord::sample_of(payload, &Limits::default(), || "key".to_owned()) else { return };
     for schema in [Schema::Example, Schema::Dmvr] {
         let Some(once) = through(&sample, schema) else { continue };
-        assert_eq!((&once.key, &once.labels), (&sample.key, &sample.labels));
+        // Features of one schema kept as blobs may mean a label or a frame to the other.
+        assert_eq!(once.key, sample.key);
         let twice = through(&once, schema).expect("what was written can be written");
         assert_eq!(contents(&twice), contents(&once));
     }

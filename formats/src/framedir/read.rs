@@ -83,7 +83,16 @@ impl Reader {
     }
 
     fn sidecar(&self, json: &Path) -> Result<Option<Sidecar>> {
-        let bytes = self.load(json, None)?.load()?;
+        let blob = self.load(json, None)?;
+        if blob.len() > sidecar::SIZE_MAX as u64 {
+            let text = format!(
+                "the JSON is {} bytes, the limit is {}",
+                blob.len(),
+                sidecar::SIZE_MAX
+            );
+            return Err(Error::limit(text).path(json));
+        }
+        let bytes = blob.load()?;
         sidecar::decode(&bytes).map_err(|e| e.path(json))
     }
 

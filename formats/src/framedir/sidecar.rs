@@ -11,6 +11,9 @@ use crate::{Error, Label, Meta, Result, Sample, labels};
 const OURS: &str = "kpack";
 const VERSION: u64 = 1;
 
+/// Longest JSON that is read or written, in bytes: enough for a million frames.
+pub(super) const SIZE_MAX: usize = 256 << 20;
+
 /// One blob's file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Entry {
@@ -51,6 +54,13 @@ pub(super) fn encode(sample: &Sample, blobs: &[Entry]) -> Result<Vec<u8>> {
     all.insert(OURS.into(), Value::Object(ours));
     let mut bytes = serde_json::to_vec(&all).map_err(wrong)?;
     bytes.push(b'\n');
+    if bytes.len() > SIZE_MAX {
+        let text = format!(
+            "the JSON would be {} bytes, and {SIZE_MAX} are read",
+            bytes.len()
+        );
+        return Err(Error::limit(text));
+    }
     Ok(bytes)
 }
 

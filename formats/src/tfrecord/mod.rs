@@ -6,6 +6,7 @@ mod encode;
 mod example;
 mod foreign;
 mod frame;
+mod guard;
 pub mod proto;
 mod reader;
 mod sound;

@@ -7,33 +7,41 @@ use bytes::Bytes;
 use prost::Message;
 
 use super::proto::SequenceExample;
-use super::{RecordReader, dmvr, example, sound};
+use super::{RecordReader, dmvr, example, guard, sound};
 use crate::input::Input;
 use crate::names::safe_key;
-use crate::{Error, ReadOptions, Reading, Result, Sample, ShardReader};
+use crate::{Error, Limits, ReadOptions, Reading, Result, Sample, ShardReader};
 
 struct Reader {
     records: RecordReader,
+    limits: Limits,
     /// File name up to its first dot, for keys of records that have none.
     stem: String,
 }
 
 pub(super) fn open(path: &Path, options: &ReadOptions) -> Result<Reading> {
-    Ok(over(RecordReader::open(path, options)?))
+    Ok(over(RecordReader::open(path, options)?, options))
 }
 
 pub(super) fn read(bytes: Bytes, path: &Path, options: &ReadOptions) -> Reading {
-    over(RecordReader::new(Input::of_bytes(bytes, path), options))
+    over(
+        RecordReader::new(Input::of_bytes(bytes, path), options),
+        options,
+    )
 }
 
-fn over(records: RecordReader) -> Reading {
+fn over(records: RecordReader, options: &ReadOptions) -> Reading {
     let name = records
         .path()
         .file_name()
         .unwrap_or_default()
         .to_string_lossy();
     let stem = name.split('.').next().unwrap_or_default().to_owned();
-    Box::new(Reader { records, stem })
+    Box::new(Reader {
+        records,
+        limits: options.limits,
+        stem,
+    })
 }
 
 impl ShardReader for Reader {
@@ -43,7 +51,7 @@ impl ShardReader for Reader {
             return Ok(None);
         };
         let key = || safe_key(&format!("{}-{record:06}", self.stem));
-        let sample = sample_of(payload, key).map_err(|e| {
+        let sample = sample_of(payload, &self.limits, key).map_err(|e| {
             let (offset, _) = self.records.position();
             e.path(self.records.path()).offset(offset).record(record)
         })?;
@@ -58,8 +66,14 @@ impl ShardReader for Reader {
 /// The sample that a record's payload holds; `fallback` gives its key where the record has none.
 ///
 /// # Errors
-/// [`crate::Kind::Corrupt`] if the payload is no `tf.train.Example` or `SequenceExample`.
-pub fn sample_of(payload: Bytes, fallback: impl FnOnce() -> String) -> Result<Sample> {
+/// [`crate::Kind::Corrupt`] if the payload is no `tf.train.Example` or `SequenceExample`,
+/// [`crate::Kind::Limit`] if it holds more values than a sample may have members.
+pub fn sample_of(
+    payload: Bytes,
+    limits: &Limits,
+    fallback: impl FnOnce() -> String,
+) -> Result<Sample> {
+    guard::check(&payload, limits)?;
     let message = SequenceExample::decode(payload)
         .map_err(|e| Error::corrupt(format!("the record is no tf.train.Example: {e}")))?;
     let context = message.context.unwrap_or_default().feature;

@@ -240,3 +240,28 @@ fn a_tar_refuses_a_blob_in_the_place_of_label_or_metadata() {
     let hidden = sample("__meta__/a", &[("bin", b"x")]);
     assert_eq!(writer.append(&hidden).unwrap_err().kind(), Kind::Usage);
 }
+
+#[test]
+fn gzip_has_no_time_and_no_name_and_levels_are_checked() {
+    use kpack_formats::{Compression, compress_file};
+    let case = Case {
+        compression: Compression::Gzip,
+        ..Case::TAR
+    };
+    let (bytes, _) = write(case, &[clip(1)]);
+    assert_eq!(bytes[..10], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3]);
+    let dir = tempfile::tempdir().unwrap();
+    let file = |name: &str| {
+        let mut options = File::options();
+        options.read(true).write(true).create(true).truncate(false);
+        options.open(dir.path().join(name)).unwrap()
+    };
+    for (compression, level) in [(Compression::Gzip, 10), (Compression::Zstd, 23)] {
+        let error = compress_file(file("a"), file("b"), compression, Some(level)).unwrap_err();
+        assert_eq!(error.kind(), Kind::Usage);
+    }
+    assert_eq!(
+        compress_file(file("a"), file("b"), Compression::None, None).unwrap(),
+        0
+    );
+}
