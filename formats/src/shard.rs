@@ -71,7 +71,8 @@ pub trait ShardReader {
     /// # Errors
     /// [`crate::Kind::Corrupt`], [`crate::Kind::Unsupported`], [`crate::Kind::Limit`] or
     /// [`crate::Kind::Io`], with the path and, in a shard, the offset of the record or member. A torn
-    /// end is an error too. Behind an error a shard holds nothing that can be reached.
+    /// end is an error too. Behind a record or a tree's sample that alone is damaged the next call
+    /// goes on; behind other damage it is an error again, never a clean end.
     fn next_sample(&mut self) -> Result<Option<Sample>>;
     /// Offset and length in bytes of the sample that `next_sample` gave last, in the uncompressed
     /// stream.

@@ -80,7 +80,8 @@ impl RecordReader {
     /// [`crate::Kind::Corrupt`] for a bad checksum or a torn end, with the offset of the record's
     /// first byte; [`crate::Kind::Limit`] for a payload above the limit. Nothing is allocated for a
     /// length before it was compared with the bytes left in the file; of a compressed file, memory
-    /// grows as bytes arrive.
+    /// grows as bytes arrive. Behind a record whose data do not match their checksum the next call
+    /// goes on; behind any other damage it says the same again.
     pub fn next_record(&mut self) -> Result<Option<Bytes>> {
         let start = self.input.offset();
         let record = self.record;
@@ -113,12 +114,12 @@ impl RecordReader {
             )
         })?;
         self.check(length)?;
-        self.input.take(HEADER);
-        let whole = (length + 4) as usize;
+        let whole = (length + OVERHEAD) as usize;
         let got = self.input.fill(whole)?;
         if got < whole {
-            return Err(truncated(length, got as u64));
+            return Err(truncated(length, (got - HEADER) as u64));
         }
+        self.input.take(HEADER);
         let payload = self.input.take(length as usize);
         let stored = self.input.take(4);
         if stored[..] != mask(crc32c::crc32c(&payload)).to_le_bytes() {
@@ -138,7 +139,7 @@ impl RecordReader {
         if let Some(left) = left.filter(|left| length.checked_add(4).is_none_or(|n| n > *left)) {
             return Err(truncated(length, left));
         }
-        let whole = length.checked_add(4).map(usize::try_from);
+        let whole = length.checked_add(OVERHEAD).map(usize::try_from);
         if length > self.limit || !matches!(whole, Some(Ok(_))) {
             return Err(Error::limit(format!(
                 "the record is {length} bytes long, the limit is {}",

@@ -32,6 +32,8 @@ pub struct MemberReader {
     options: ReadOptions,
     members: u64,
     ended: bool,
+    /// Whether an error was given, behind which nothing is read.
+    failed: bool,
 }
 
 /// What extended headers say of the member that follows them.
@@ -64,6 +66,7 @@ impl MemberReader {
             options: options.clone(),
             members: 0,
             ended: false,
+            failed: false,
         }
     }
 
@@ -72,8 +75,19 @@ impl MemberReader {
     /// # Errors
     /// [`crate::Kind::Corrupt`] with the offset of the member's first header,
     /// [`crate::Kind::Unsupported`] for a sparse member or an unknown type,
-    /// [`crate::Kind::Limit`] for a member or an extended header above its limit.
+    /// [`crate::Kind::Limit`] for a member or an extended header above its limit. Nothing is read
+    /// behind an error.
     pub fn next_member(&mut self) -> Result<Option<RawMember>> {
+        if self.failed {
+            let e = Error::corrupt("nothing is read behind the damage that was found before");
+            return Err(self.place(e, self.input.offset()));
+        }
+        let member = self.advance();
+        self.failed = member.is_err();
+        member
+    }
+
+    fn advance(&mut self) -> Result<Option<RawMember>> {
         if self.members == 0 && self.input.offset() == 0 && self.input.fill(1)? == 0 {
             let e = Error::corrupt("the file is empty; an archive ends in 1024 zero bytes");
             return Err(e.path(self.input.path()).offset(0));
@@ -244,6 +258,10 @@ impl MemberReader {
         }
     }
 
+    /// Reads nothing more: what was read makes no sense.
+    pub(super) fn fail(&mut self) {
+        self.failed = true;
+    }
     /// Offset of the next header.
     pub fn offset(&self) -> u64 {
         self.input.offset()

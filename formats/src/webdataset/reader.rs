@@ -56,6 +56,7 @@ impl ShardReader for Reader {
         };
         let (start, key) = (first.member.start, first.key.clone());
         let sample = self.gather(first).map_err(|e| {
+            self.members.fail();
             e.path(self.members.path())
                 .key(&key)
                 .offset(start)
@@ -91,7 +92,10 @@ impl Reader {
     fn next_part(&mut self) -> Result<Option<Part>> {
         while let Some(member) = self.members.next_member()? {
             let start = member.start;
-            let part = part_of(member).map_err(|e| e.path(self.members.path()).offset(start))?;
+            let part = part_of(member).map_err(|e| {
+                self.members.fail();
+                e.path(self.members.path()).offset(start)
+            })?;
             if part.is_some() {
                 return Ok(part);
             }

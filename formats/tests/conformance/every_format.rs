@@ -257,3 +257,31 @@ fn an_extent_is_a_sample() {
         }
     }
 }
+
+/// Who goes on after an error gets another error or a whole sample, never a clean end instead.
+#[test]
+fn behind_an_error_there_is_no_silent_end() {
+    for case in [Case::TAR, Case::EXAMPLE, Case::DMVR] {
+        let samples: Vec<Sample> = (0..3).map(clip).collect();
+        let (bytes, extents) = write(case, &samples);
+        let second = extents[1].offset as usize;
+        for at in (second..second + extents[1].length as usize).step_by(7) {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 0x55;
+            let read = kpack_formats::format(case.format).unwrap().read.unwrap();
+            let mut reader = read(damaged.into(), "s".as_ref(), &ReadOptions::default());
+            let mut failed = false;
+            for _ in 0..6 {
+                match reader.next_sample() {
+                    Err(_) => failed = true,
+                    Ok(None) if failed => panic!("{case:?} byte {at}: a clean end"),
+                    Ok(Some(sample)) if failed => {
+                        assert_eq!(contents(&sample), contents(&samples[2]));
+                        break;
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+}
