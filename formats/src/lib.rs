@@ -6,7 +6,7 @@
 //!
 //! ```text
 //!                    Format, a line in FORMATS
-//!            create /                        \\ open, read
+//!            create /                        \ open, read
 //!   Sample ──> ShardWriter ──> shard ──> ShardReader ──> Sample
 //!                  └─> Extent ──> IndexWriter ──> shard.kidx
 //! ```
