@@ -27,11 +27,11 @@ pub fn write(dir: &Path, sample: &Sample, naming: &Naming) -> Result<Extent> {
     write_at(dir, &sample.key, sample, naming)
 }
 
-/// As [`write`], but at `place` instead of the key: `DIR/PLACE/img_00001.jpg`, `DIR/PLACE.json`.
+/// As [`write()`], but at `place` instead of the key: `DIR/PLACE/img_00001.jpg`, `DIR/PLACE.json`.
 /// The JSON keeps the key.
 ///
 /// # Errors
-/// Those of [`write`]; `place` has to be what a key may be.
+/// Those of [`write()`]; `place` has to be what a key may be.
 pub fn write_at(dir: &Path, place: &str, sample: &Sample, naming: &Naming) -> Result<Extent> {
     write_sample(dir, place, sample, naming).map_err(|e| e.key(&sample.key))
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use kpack_formats::framedir::{Naming, write};
+use kpack_formats::framedir::{Naming, write, write_at};
 use kpack_formats::{Error, Kind, Limits, ReadOptions, Sample};
 
 use crate::support::{assert_same, clip, read_file, sample};
@@ -236,4 +236,14 @@ fn limits_hold() {
             Kind::Limit
         );
     }
+}
+
+#[test]
+fn a_place_may_differ_from_the_key() {
+    let dir = tempfile::tempdir().unwrap();
+    write_at(dir.path(), "train/run/one", &clip(1), &Naming::default()).unwrap();
+    assert!(dir.path().join("train/run/one/img_00001.jpg").is_file());
+    assert_same(&read(dir.path()).0, &[clip(1)]);
+    let error = write_at(dir.path(), "../one", &clip(1), &Naming::default()).unwrap_err();
+    assert_eq!(error.kind(), Kind::Usage);
 }

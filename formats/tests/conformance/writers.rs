@@ -265,3 +265,24 @@ fn gzip_has_no_time_and_no_name_and_levels_are_checked() {
         0
     );
 }
+
+/// An array whose header others padded otherwise, or that holds no floats, keeps its bytes.
+#[test]
+fn arrays_of_others_keep_their_bytes_in_dmvr() {
+    let text = "{'shape': (2, 2), 'fortran_order': False, 'descr': '<f4'}\n";
+    let mut padded = b"\x93NUMPY\x02\x00".to_vec();
+    padded.extend_from_slice(&(text.len() as u32).to_le_bytes());
+    padded.extend_from_slice(text.as_bytes());
+    padded.extend_from_slice(&[1.0f32, 2.0, 3.0, f32::NAN].map(f32::to_le_bytes).concat());
+    let doubles =
+        b"\x93NUMPY\x01\x00\x3a\x00{'descr': '<f8', 'fortran_order': False, 'shape': (0,)}   \n";
+    for bytes in [&padded[..], doubles, b"no array", b""] {
+        let sample = sample("k", &[("npy", bytes)]);
+        let (shard, _) = write(Case::DMVR, std::slice::from_ref(&sample));
+        let (got, error) = crate::support::read(Case::DMVR, &shard);
+        assert!(error.is_none(), "{error:?}");
+        assert_same(&got, &[sample]);
+        let floats = shard.windows(22).any(|w| w == b"WAVEFORM/feature/float");
+        assert_eq!(floats, bytes == padded);
+    }
+}
