@@ -4,6 +4,8 @@
 use std::fs::File;
 use std::path::Path;
 
+use bytes::Bytes;
+
 use crate::{Limits, Result, Sample};
 
 /// Where one sample lies in its shard (or, for a frame directory, what its files hold together).
@@ -47,20 +49,38 @@ pub struct ShardInfo {
 /// shard cut at the end of any extent is a whole shard but for its trailer. Dropping a writer
 /// without `finish` leaves the file as it is.
 pub trait ShardWriter {
-    /// Writes one sample at the end. After an error the shard may end in a torn sample.
+    /// Writes one sample at the end.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Usage`] and [`crate::Kind::Limit`] before anything is written;
+    /// [`crate::Kind::Io`], naming the file of the blob if that could not be read. The shard is cut
+    /// back to its last whole sample and can be written on; if even that fails, every further call
+    /// fails.
     fn append(&mut self, sample: &Sample) -> Result<Extent>;
     /// Writes the trailer, if the format has one. Does not fsync.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Io`].
     fn finish(self: Box<Self>) -> Result<ShardInfo>;
 }
 
 /// Reads the samples of one shard in order.
 pub trait ShardReader {
-    /// The next sample; `None` at a clean end. A torn end is an error with its offset.
+    /// The next sample; `None` at a clean end.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Corrupt`], [`crate::Kind::Unsupported`], [`crate::Kind::Limit`] or
+    /// [`crate::Kind::Io`], with the path and, in a shard, the offset of the record or member. A torn
+    /// end is an error too. Behind a record or a tree's sample that alone is damaged the next call
+    /// goes on; behind other damage it is an error again, never a clean end.
     fn next_sample(&mut self) -> Result<Option<Sample>>;
     /// Offset and length in bytes of the sample that `next_sample` gave last, in the uncompressed
     /// stream.
     fn position(&self) -> (u64, u64);
 }
+
+/// A reader of any format.
+pub type Reading = Box<dyn ShardReader + Send>;
 
 /// How samples are laid out; formats take what concerns them.
 #[derive(Debug, Clone, Default)]
@@ -86,6 +106,10 @@ pub enum Schema {
 pub struct ReadOptions {
     /// Bounds on what a file may make us allocate.
     pub limits: Limits,
+    /// Goes on where one tar follows the end of another in a file; else that is an error.
+    pub concatenated: bool,
+    /// Takes a key that comes again later in a tar; else that is an error.
+    pub repeated_keys: bool,
 }
 
 /// How a format keeps its samples.
@@ -114,6 +138,10 @@ pub struct Format {
     pub sniff: fn(head: &[u8]) -> bool,
     /// How samples are kept.
     pub layout: Layout,
+    /// Reads uncompressed bytes in memory: a shard, or a run of whole samples of one (the extent of a
+    /// sample, say). Blobs share the bytes. The path serves messages, offsets count from the first
+    /// byte. `None` for trees.
+    pub read: Option<fn(bytes: Bytes, path: &Path, options: &ReadOptions) -> Reading>,
     /// Opens a shard (or a tree) for reading, inflating it if its first bytes say so.
-    pub open: fn(path: &Path, options: &ReadOptions) -> Result<Box<dyn ShardReader + Send>>,
+    pub open: fn(path: &Path, options: &ReadOptions) -> Result<Reading>,
 }
