@@ -6,12 +6,16 @@
 
 #![forbid(unsafe_code)]
 
+mod compress;
 mod error;
+mod kidx;
 mod limits;
 mod sample;
 mod shard;
 
+pub use compress::Compression;
 pub use error::{At, Error, Kind, Result};
+pub use kidx::{IndexEntry, IndexReader, IndexWriter};
 pub use limits::Limits;
 pub use sample::{Blob, Label, Meta, Sample};
 pub use shard::{
