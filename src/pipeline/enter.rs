@@ -4,7 +4,7 @@ use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use crate::pipeline::dataset::{DATASET, Dataset, LABELS, Origin, SAMPLES, ShardRecord};
-use crate::pipeline::files::{open_rw, remove};
+use crate::pipeline::files::{moment, open_rw, remove};
 use crate::pipeline::folder::{Folder, WORK, index_name};
 use crate::pipeline::header::Header;
 use crate::pipeline::log::{Line, LogReader};
@@ -220,6 +220,7 @@ fn clear_unfinished(
 
 /// Removes the working folder, if it is there.
 pub(crate) fn remove_work(folder: &Folder) -> Result<()> {
+    moment()?;
     match fs::remove_dir_all(&folder.work) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
             Err(Error::io("cannot remove folder", &folder.work)(e))
