@@ -112,6 +112,20 @@ fn header_of(log: &Path) -> Result<Option<Header>> {
     }
 }
 
+/// Whether a log tells of more than rows that took no place in the plan.
+fn has_begun(log: &Path) -> Result<bool> {
+    let file = File::open(log).map_err(Error::io("cannot open", log))?;
+    let mut lines = LogReader::new(file, log);
+    while let Some((_, line)) = lines.next()? {
+        match line {
+            Line::Plan(_) => {}
+            Line::Row { row, .. } if row.index.is_none() => {}
+            Line::Row { .. } | Line::Shard(_) => return Ok(true),
+        }
+    }
+    Ok(false)
+}
+
 /// Refuses to go on with another plan.
 pub(crate) fn same(out: &Path, there: &Origin, here: &Origin) -> Result<()> {
     match there.difference(here) {
@@ -124,12 +138,20 @@ pub(crate) fn same(out: &Path, there: &Origin, here: &Origin) -> Result<()> {
     }
 }
 
-/// Refuses to go on where another plan, or another number of parts, is under way.
+/// Refuses to go on where another plan, or another number of parts, is under way. A log that tells of
+/// no clip yet holds nothing that could be lost, and is removed.
 fn refuse_other(folder: &Folder, logs: &[PathBuf], header: &Header) -> Result<()> {
     for log in logs {
         let Some(other) = header_of(log)? else {
             continue;
         };
+        let different = other.origin != header.origin || other.parts != header.parts;
+        if different && !has_begun(log)? {
+            let lock = lock(log)?;
+            remove(log)?;
+            drop(lock);
+            continue;
+        }
         same(&folder.out, &other.origin, &header.origin)?;
         if other.parts != header.parts {
             return Err(Error::usage(format!(

@@ -10,7 +10,8 @@ use crate::source::Clip;
 pub struct Options<'a> {
     /// Worker threads; 0 takes one per core.
     pub threads: usize,
-    /// Bytes of results that may be in memory, at least one result. Default 256 MiB.
+    /// Bytes of results that may be in memory, at least one result. 0, the default, takes 32 MiB
+    /// per thread, and 256 MiB at least.
     pub window_bytes: u64,
     /// Clips in flight per thread, at least 1. Default 32.
     pub window_clips: usize,
@@ -30,7 +31,7 @@ impl Default for Options<'_> {
     fn default() -> Self {
         Self {
             threads: 0,
-            window_bytes: 256 << 20,
+            window_bytes: 0,
             window_clips: 32,
             failures: FailureLimit::None,
             overwrite: false,

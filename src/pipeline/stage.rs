@@ -89,7 +89,7 @@ where
     S: Default + Send,
     F: Fn(&Clip, &mut S) -> Result<Made, SampleError> + Sync,
 {
-    fn make(&self, index: u32) -> (Work, u64) {
+    fn make(&self, index: u32) -> (Work, Option<u64>) {
         let clip = self.plan.clip(index);
         let mut state = self.idle().pop().unwrap_or_default();
         // After a panic the state is dropped with what was half done in it.
@@ -101,8 +101,9 @@ where
             Err(e) => Work::Failed(e),
         };
         let bytes = match &work {
-            Work::Sample(sample, _) => in_memory(sample),
-            _ => 0,
+            Work::Sample(sample, _) => Some(in_memory(sample)),
+            Work::Placed { .. } => Some(0),
+            Work::Skipped(_) | Work::Failed(_) | Work::Fatal(_) => None,
         };
         (work, bytes)
     }

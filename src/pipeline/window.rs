@@ -46,8 +46,9 @@ pub(crate) struct Peak {
 
 /// The two sides of a window.
 pub(crate) trait Stage<R>: Sync {
-    /// Makes the result of `number` and says how many bytes of memory it holds. Runs in a worker.
-    fn make(&self, number: u32) -> (R, u64);
+    /// Makes the result of `number` and says how many bytes of memory it holds; `None` is none, and
+    /// says nothing of others (a failure). Runs in a worker.
+    fn make(&self, number: u32) -> (R, Option<u64>);
     /// The result of a `make` that panicked with `message`.
     fn panicked(&self, number: u32, message: String) -> R;
     /// What `make` is expected to say. Runs in the caller's thread, so it must be quick.
@@ -81,7 +82,7 @@ pub(crate) fn ordered<R: Send, E>(
                     let Some(number) = queue.pop() else { return };
                     let made = catch_unwind(AssertUnwindSafe(|| stage.make(number)));
                     let made = made.unwrap_or_else(|panic| {
-                        (stage.panicked(number, panic_text(panic.as_ref())), 0)
+                        (stage.panicked(number, panic_text(panic.as_ref())), None)
                     });
                     // The receiver is gone only after a break or an error: the result is not wanted.
                     let _ = sender.send((number, made));
@@ -216,12 +217,14 @@ impl Window {
     }
 
     /// Replaces the charge of `number` by its true weight.
-    fn weigh(&mut self, number: u32, bytes: u64) {
+    fn weigh(&mut self, number: u32, weight: Option<u64>) {
         let i = (number - self.next) as usize;
-        let bytes = bytes.min(CHARGE_MAX);
+        let bytes = weight.unwrap_or(0).min(CHARGE_MAX);
         self.bytes = self.bytes - self.charges[i] + bytes;
         self.charges[i] = bytes;
-        self.scale.learn(self.estimates[i], bytes);
+        if weight.is_some() {
+            self.scale.learn(self.estimates[i], bytes);
+        }
         self.allowed = (self.allowed + 2).min(self.bounds.count).max(1);
         self.note_peak();
     }

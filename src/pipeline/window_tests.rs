@@ -47,7 +47,7 @@ impl<'a> Fake<'a> {
 }
 
 impl Stage<u32> for Fake<'_> {
-    fn make(&self, number: u32) -> (u32, u64) {
+    fn make(&self, number: u32) -> (u32, Option<u64>) {
         let weight = self.weight(number);
         let live = self.live.fetch_add(weight, SeqCst) + weight;
         self.live_most.fetch_max(live, SeqCst);
@@ -56,7 +56,7 @@ impl Stage<u32> for Fake<'_> {
         let wait = self.waits[number as usize % self.waits.len()];
         std::thread::sleep(Duration::from_micros(20 * u64::from(wait)));
         assert!(weight != 13, "unlucky");
-        (number, weight)
+        (number, Some(weight))
     }
     fn panicked(&self, number: u32, message: String) -> u32 {
         assert_eq!(message, "unlucky");

@@ -304,3 +304,33 @@ fn on_error_fail_leaves_the_clip_to_a_later_run() {
         (End::Finished, 4, 0)
     );
 }
+
+#[test]
+fn on_error_fail_begins_nothing_where_videos_are_missing() {
+    let case = Case::new("webdataset", ShardRule::Samples(7));
+    let out = tempfile::tempdir().unwrap();
+    let stop = AtomicBool::new(false);
+    let options = kpack::pipeline::Options {
+        failures: FailureLimit::First,
+        ..case.options()
+    };
+    let never = |_: &_, _: &mut _| unreachable!("nothing is begun");
+    let summary = case
+        .run_with(out.path(), &options, never, &NoProgress, &stop)
+        .unwrap();
+    assert_eq!(
+        (summary.end, summary.exit_code()),
+        (End::TooManyFailures, 1)
+    );
+    assert!(
+        summary
+            .reason
+            .unwrap()
+            .contains("class/clip_4: no such file")
+    );
+    // The videos turn up, which makes it another plan; nothing stands in its way.
+    let mut found = case.clone();
+    found.clips = 4;
+    assert_eq!(found.run(out.path()).unwrap().end, End::Finished);
+    super::assert_same(&files(out.path()), &found.undisturbed(), "the new plan");
+}
