@@ -3,6 +3,7 @@
 mod determinism;
 mod disk;
 mod folder;
+mod kill;
 mod outcomes;
 mod parts;
 mod plan;

@@ -62,3 +62,21 @@ fn an_unfinished_or_missing_part_is_named() {
     assert!(text.contains("is being packed in 3 parts"), "{text}");
     assert!(Dataset::read(out.path()).unwrap().is_none());
 }
+
+#[test]
+fn parts_may_run_at_the_same_time() {
+    let mut case = Case::new("webdataset", ShardRule::Samples(7));
+    let want = case.undisturbed();
+    for _ in 0..5 {
+        let out = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            for index in 0..6 {
+                case.plan.part = Part { index, of: 6 };
+                let (case, out) = (case.clone(), out.path());
+                scope.spawn(move || case.run(out).unwrap());
+            }
+        });
+        merge(out.path()).unwrap();
+        assert_same(&files(out.path()), &want, "six at once");
+    }
+}
