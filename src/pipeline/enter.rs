@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::pipeline::dataset::{DATASET, Dataset, LABELS, Origin, SAMPLES, ShardRecord};
 use crate::pipeline::files::{exists, moment, open_rw, remove};
@@ -69,7 +70,18 @@ fn just_finished(log: &Path) -> Error {
 /// Opens and locks a part's log. The lock goes with the handle, also in a crash.
 pub(crate) fn lock(path: &Path) -> Result<File> {
     let log = open_rw(path)?;
-    match log.try_lock() {
+    // A process that was just started by the one that held the lock holds it too, up to its exec.
+    let mut patience = 25;
+    let locked = loop {
+        match log.try_lock() {
+            Err(TryLockError::WouldBlock) if patience > 0 => {
+                patience -= 1;
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            other => break other,
+        }
+    };
+    match locked {
         Ok(()) if path.exists() => Ok(log),
         Ok(()) => Err(just_finished(path)),
         Err(TryLockError::WouldBlock) => Err(Error::usage(format!(

@@ -133,7 +133,9 @@ impl Plan {
         if let Some(seed) = options.shuffle {
             groups.iter_mut().for_each(|rows| shuffle(rows, seed));
         }
-        name_splits(&mut splits, options.name.as_deref())?;
+        if naming.is_some() {
+            name_splits(&mut splits, options.name.as_deref())?;
+        }
         let (mut first, mut first_shard) = (0, 0);
         for (split, rows) in splits.iter_mut().zip(&groups) {
             let shards = split.place(options.rule, first, rows.len() as u32, first_shard);

@@ -29,6 +29,8 @@ pub(crate) struct ShardFile {
     file: File,
     writer: Box<dyn ShardWriter + Send>,
     index: IndexWriter,
+    /// The same file as the index's.
+    index_file: File,
     /// End of the last sample kept.
     pub(crate) end: u64,
     crc32c: u32,
@@ -45,14 +47,14 @@ impl ShardFile {
     ) -> Result<Self> {
         let partial = folder.partial(name);
         let file = open_rw(&partial)?;
-        let index = open_rw(&folder.partial(&index_name(name)))?;
+        let index_file = open_rw(&folder.partial(&index_name(name)))?;
+        let index = IndexWriter::create(again(&index_file, &partial)?)?;
         Self::open(
             target,
             name,
             split,
-            partial,
-            file,
-            IndexWriter::create(index)?,
+            (partial, file),
+            (index_file, index),
             &[],
         )
     }
@@ -82,21 +84,30 @@ impl ShardFile {
         if kept == 0 {
             return Ok(None);
         }
-        let mut reader = IndexReader::new(open_rw(&index)?, Limits::default())?;
+        let index_file = open_rw(&index)?;
+        let mut reader = IndexReader::new(again(&index_file, &index)?, Limits::default())?;
         for _ in 0..kept {
             reader.next_entry()?;
         }
         let index = IndexWriter::continue_after(reader)?;
-        Self::open(target, name, split, partial, file, index, &written[..kept]).map(Some)
+        let kept = &written[..kept];
+        Self::open(
+            target,
+            name,
+            split,
+            (partial, file),
+            (index_file, index),
+            kept,
+        )
+        .map(Some)
     }
 
     fn open(
         target: &ShardTarget,
         name: &str,
         split: Option<&str>,
-        partial: PathBuf,
-        file: File,
-        index: IndexWriter,
+        (partial, file): (PathBuf, File),
+        (index_file, index): (File, IndexWriter),
         kept: &[Written],
     ) -> Result<Self> {
         let end = kept.last().map_or(0, |(offset, length, _)| offset + length);
@@ -109,6 +120,7 @@ impl ShardFile {
             partial,
             file,
             index,
+            index_file,
             end,
             crc32c: kept.iter().fold(0, join),
             samples: kept.len() as u64,
@@ -148,9 +160,11 @@ impl ShardFile {
     }
 
     pub(crate) fn sync(&self) -> Result<()> {
-        self.file
+        let synced = self
+            .file
             .sync_data()
-            .map_err(Error::io("cannot sync", &self.partial))
+            .and_then(|()| self.index_file.sync_data());
+        synced.map_err(Error::io("cannot sync", &self.partial))
     }
 
     /// Puts the whole shard in its place. The order matters: data and log last through a power cut
@@ -194,6 +208,12 @@ impl ShardFile {
         remove(&self.partial)?;
         Ok(record)
     }
+}
+
+/// Another handle of `file`.
+fn again(file: &File, path: &Path) -> Result<File> {
+    file.try_clone()
+        .map_err(Error::io("cannot duplicate the handle of", path))
 }
 
 /// A writer that goes on at `end`, on a handle of its own.
