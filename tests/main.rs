@@ -1,0 +1,8 @@
+//! All integration tests in one binary.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::print_stdout,
+    reason = "measurements and skipped tests are told"
+)]
+
+mod pipeline;
