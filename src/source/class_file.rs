@@ -68,10 +68,12 @@ fn lines(text: &str) -> Vec<Entry> {
         full().skip(skip).map(entry).collect::<Option<Vec<Entry>>>()
     };
     let has_header = full().next().is_some_and(|(_, line)| is_header(line));
-    if has_header && full().count() > 1 {
-        if let Some(entries) = all(index_and_name, 1).or_else(|| all(name_and_index, 1)) {
-            return entries;
-        }
+    let below_header = || all(index_and_name, 1).or_else(|| all(name_and_index, 1));
+    if has_header
+        && full().count() > 1
+        && let Some(entries) = below_header()
+    {
+        return entries;
     }
     let numbered = all(hash_index, 0).or_else(|| all(index_and_name, 0));
     if let Some(entries) = numbered.or_else(|| all(name_and_index, 0)) {

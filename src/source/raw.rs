@@ -140,7 +140,7 @@ impl Gather<'_> {
     /// `FILE line N`, or the file alone: where a row stands.
     pub(super) fn origin(&self, raw: &Raw) -> String {
         let file = self.files.get(raw.file as usize);
-        let file = file.map_or_else(String::new, |f| shown(f));
+        let file = file.map_or_else(String::new, shown);
         match raw.line {
             0 => file,
             line => format!("{file} line {line}"),
