@@ -6,13 +6,27 @@
 
 #![forbid(unsafe_code)]
 
+mod compress;
+mod crc;
 mod error;
+mod input;
+mod labels;
 mod limits;
+mod log;
+mod names;
+pub mod npy;
+mod registry;
 mod sample;
 mod shard;
+pub mod tfrecord;
+pub mod webdataset;
 
+pub use compress::{Compression, compress_file};
+pub use crc::crc32c_join;
 pub use error::{At, Error, Kind, Result};
 pub use limits::Limits;
+pub use names::{check_blob_name, check_key, frame_number};
+pub use registry::{FORMATS, format, open, sniff};
 pub use sample::{Blob, Label, Meta, Sample};
 pub use shard::{
     Extent, Format, Layout, Member, ReadOptions, Schema, ShardInfo, ShardReader, ShardWriter,

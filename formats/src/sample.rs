@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
+
+use crate::{Error, Result};
 
 /// Ordered JSON object: a sample's metadata.
 pub type Meta = serde_json::Map<String, serde_json::Value>;
@@ -69,6 +72,89 @@ impl Blob {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+    /// Reads from byte `at` of the blob until `into` is full.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Io`] naming the file, also where the blob ends before.
+    pub fn read_at(&self, at: u64, into: &mut [u8]) -> Result<()> {
+        let short = || Error::io("fewer bytes than expected", ErrorKind::UnexpectedEof.into());
+        let end = at
+            .checked_add(into.len() as u64)
+            .filter(|end| *end <= self.len());
+        let end = end.ok_or_else(short)?;
+        match self {
+            Blob::Bytes(bytes) => into.copy_from_slice(&bytes[at as usize..end as usize]),
+            Blob::File {
+                file, path, offset, ..
+            } => read_exact_at(file, offset + at, into)
+                .map_err(|e| match e.kind() {
+                    ErrorKind::UnexpectedEof => {
+                        Error::io("the file became shorter while it was being read", e)
+                    }
+                    _ => Error::io("cannot read", e),
+                })
+                .map_err(|e| e.path(path))?,
+        }
+        Ok(())
+    }
+    /// All bytes; a file's range is read into memory.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Io`] naming the file.
+    pub fn load(&self) -> Result<Bytes> {
+        match self {
+            Blob::Bytes(bytes) => Ok(bytes.clone()),
+            Blob::File { length, .. } => {
+                self.check_length()?;
+                let mut bytes = vec![0; *length as usize];
+                self.read_at(0, &mut bytes)?;
+                Ok(bytes.into())
+            }
+        }
+    }
+    /// Asks the file whether it still is as long as the blob needs.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Io`] naming the file.
+    pub fn check_length(&self) -> Result<()> {
+        let Blob::File {
+            file,
+            path,
+            offset,
+            length,
+        } = self
+        else {
+            return Ok(());
+        };
+        let meta = file
+            .metadata()
+            .map_err(|e| Error::io("cannot examine", e).path(path))?;
+        if offset
+            .checked_add(*length)
+            .is_none_or(|end| end > meta.len())
+        {
+            let e = ErrorKind::UnexpectedEof.into();
+            return Err(Error::io("the file became shorter since it was opened", e).path(path));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(unix)]
+fn read_exact_at(file: &File, at: u64, into: &mut [u8]) -> std::io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, into, at)
+}
+
+#[cfg(windows)]
+fn read_exact_at(file: &File, mut at: u64, mut into: &mut [u8]) -> std::io::Result<()> {
+    while !into.is_empty() {
+        let n = std::os::windows::fs::FileExt::seek_read(file, into, at)?;
+        if n == 0 {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
+        (at, into) = (at + n as u64, &mut into[n..]);
+    }
+    Ok(())
 }
 
 impl From<Vec<u8>> for Blob {

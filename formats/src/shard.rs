@@ -86,6 +86,10 @@ pub enum Schema {
 pub struct ReadOptions {
     /// Bounds on what a file may make us allocate.
     pub limits: Limits,
+    /// Goes on where one tar follows the end of another in a file; else that is an error.
+    pub concatenated: bool,
+    /// Takes a key that comes again later in a tar; else that is an error.
+    pub repeated_keys: bool,
 }
 
 /// How a format keeps its samples.

@@ -1,0 +1,71 @@
+//! CRC-32C of two pieces joined, without looking at the bytes again.
+//!
+//! A checksum is a polynomial over GF(2), stored with the highest power in bit 0. Appending n bytes
+//! multiplies the first piece's checksum by x^(8n) modulo the Castagnoli polynomial, which takes
+//! one multiplication per set bit of n: under a microsecond, where hashing costs one per 20 kB.
+
+const POLY: u32 = 0x82F6_3B78;
+/// x^(2^k) for k = 0..=66, enough for a length of 64 bits in bytes.
+const POWERS: [u32; 67] = powers();
+
+const fn powers() -> [u32; 67] {
+    let mut table = [1 << 30; 67];
+    let mut k = 1;
+    while k < 67 {
+        table[k] = mul(table[k - 1], table[k - 1]);
+        k += 1;
+    }
+    table
+}
+
+/// Product of two polynomials modulo [`POLY`].
+const fn mul(a: u32, mut b: u32) -> u32 {
+    let mut product = 0;
+    let mut bit = 1 << 31;
+    while bit != 0 {
+        if a & bit != 0 {
+            product ^= b;
+        }
+        b = (b >> 1) ^ if b & 1 == 1 { POLY } else { 0 };
+        bit >>= 1;
+    }
+    product
+}
+
+/// CRC-32C of two pieces joined, from their own checksums and the length of the second in bytes.
+pub fn crc32c_join(first: u32, second: u32, second_length: u64) -> u32 {
+    let mut factor = 1 << 31;
+    let (mut left, mut k) = (second_length, 3);
+    while left > 0 {
+        if left & 1 == 1 {
+            factor = mul(POWERS[k], factor);
+        }
+        left >>= 1;
+        k += 1;
+    }
+    mul(factor, first) ^ second
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn joined_is_the_checksum_of_the_whole() {
+        let bytes: Vec<u8> = (0..40_000u32).map(|i| (i * i >> 3) as u8).collect();
+        for cut in [0, 1, 2, 7, 511, 512, 20_000, 39_999, 40_000] {
+            let (a, b) = bytes.split_at(cut);
+            let joined = crc32c_join(crc32c::crc32c(a), crc32c::crc32c(b), b.len() as u64);
+            assert_eq!(joined, crc32c::crc32c(&bytes), "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn lengths_beyond_32_bits_agree_with_the_matrix_method() {
+        for shift in [31, 32, 33, 40, 47] {
+            let length = (1u64 << shift) + 12345;
+            let theirs = crc32c::crc32c_combine(0x1234_5678, 0x9abc_def0, length as usize);
+            assert_eq!(crc32c_join(0x1234_5678, 0x9abc_def0, length), theirs);
+        }
+    }
+}

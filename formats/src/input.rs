@@ -1,0 +1,136 @@
+//! A shard as a stream of uncompressed bytes, handed out as [`Bytes`] without a second copy.
+
+use std::fs::File;
+use std::io::{BufReader, Read, Seek};
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+
+use crate::compress::{self, Compression};
+use crate::{Error, Result};
+
+/// How much is read at a time. Also the step in which memory grows where the length is unknown.
+const CHUNK: usize = 1 << 20;
+/// How many bytes of the head formats are recognised by.
+pub(crate) const HEAD: usize = 1024;
+
+/// A stream that is read forward only.
+pub(crate) struct Input {
+    source: Box<dyn Read + Send>,
+    path: PathBuf,
+    /// Bytes of the file, where the stream is the file.
+    total: Option<u64>,
+    /// Read, but not yet taken.
+    chunk: Bytes,
+    /// Stream offset of `chunk`.
+    offset: u64,
+}
+
+impl Input {
+    /// Opens `path` and inflates it if its first bytes say so and `plain` does not accept them.
+    pub(crate) fn open(path: &Path, plain: impl Fn(&[u8]) -> bool) -> Result<Self> {
+        let mut input = Self::raw(path)?;
+        input.fill(HEAD)?;
+        let head = &input.chunk[..input.chunk.len().min(HEAD)];
+        if plain(head) {
+            return Ok(input);
+        }
+        let Some(compression) = compress::sniff(head) else {
+            return Ok(input);
+        };
+        let inflated = Self::inflated(path, compression);
+        if compression != Compression::Zlib {
+            return inflated;
+        }
+        // Two bytes are weak evidence: a damaged shard may begin like zlib.
+        let accepted = inflated.and_then(|mut i| {
+            i.fill(HEAD)?;
+            Ok((i.chunk.is_empty() || plain(&i.chunk[..i.chunk.len().min(HEAD)])).then_some(i))
+        });
+        Ok(accepted.ok().flatten().unwrap_or(input))
+    }
+
+    fn raw(path: &Path) -> Result<Self> {
+        let file = File::open(path).map_err(|e| Error::io("cannot open", e).path(path))?;
+        let meta = file
+            .metadata()
+            .map_err(|e| Error::io("cannot examine", e).path(path))?;
+        if meta.is_dir() {
+            return Err(Error::usage("is a folder, not a shard").path(path));
+        }
+        let total = meta.is_file().then(|| meta.len());
+        Ok(Self::new(Box::new(file), path, total))
+    }
+
+    fn inflated(path: &Path, compression: Compression) -> Result<Self> {
+        let mut file = File::open(path).map_err(|e| Error::io("cannot open", e).path(path))?;
+        file.rewind()
+            .map_err(|e| Error::io("cannot seek", e).path(path))?;
+        let file = BufReader::with_capacity(CHUNK, file);
+        let source = compress::reader(file, compression).map_err(|e| e.path(path))?;
+        Ok(Self::new(source, path, None))
+    }
+
+    pub(crate) fn new(source: Box<dyn Read + Send>, path: &Path, total: Option<u64>) -> Self {
+        Self {
+            source,
+            path: path.to_owned(),
+            total,
+            chunk: Bytes::new(),
+            offset: 0,
+        }
+    }
+
+    /// The file's path.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+    /// Offset of the next byte in the uncompressed stream.
+    pub(crate) fn offset(&self) -> u64 {
+        self.offset
+    }
+    /// Bytes from here to the end, where that is known.
+    pub(crate) fn left(&self) -> Option<u64> {
+        self.total.map(|total| total.saturating_sub(self.offset))
+    }
+    /// What has been read, but not taken.
+    pub(crate) fn peek(&self) -> &[u8] {
+        &self.chunk
+    }
+
+    /// Reads until at least `want` bytes can be taken; gives how many of these there are, fewer
+    /// only at the end. Where the length of the stream is unknown, memory grows as bytes arrive.
+    pub(crate) fn fill(&mut self, want: usize) -> Result<usize> {
+        if self.chunk.len() >= want {
+            return Ok(want);
+        }
+        let target = want.max(CHUNK);
+        let expected = self
+            .left()
+            .map_or(CHUNK, |left| usize::try_from(left).unwrap_or(CHUNK));
+        let mut grown = Vec::with_capacity(target.min(expected).max(self.chunk.len()));
+        grown.extend_from_slice(&self.chunk);
+        let more = (target - grown.len()) as u64;
+        let read = (&mut self.source).take(more).read_to_end(&mut grown);
+        let end = self.offset + grown.len() as u64;
+        self.chunk = grown.into();
+        read.map_err(|e| self.read_error(e).offset(end))?;
+        Ok(self.chunk.len().min(want))
+    }
+
+    fn read_error(&self, e: std::io::Error) -> Error {
+        if e.raw_os_error().is_some() || self.total.is_some() {
+            return Error::io("cannot read", e).path(&self.path);
+        }
+        Error::corrupt(format!(
+            "the compressed stream is damaged or cut short: {e}"
+        ))
+        .path(&self.path)
+    }
+
+    /// Takes the next `n` bytes, which must have been filled.
+    pub(crate) fn take(&mut self, n: usize) -> Bytes {
+        self.offset += n as u64;
+        self.chunk.split_to(n)
+    }
+}

@@ -1,0 +1,41 @@
+//! TFRecord: framed protobuf messages, one per sample. [`frame`] draws the framing, [`encode`] the
+//! messages, and each schema its features.
+
+mod dmvr;
+mod encode;
+mod example;
+mod foreign;
+mod frame;
+pub mod proto;
+mod reader;
+mod sound;
+mod writer;
+
+pub use frame::{OVERHEAD, RecordReader};
+
+use crate::{Blob, Format, Layout, Result, npy};
+
+/// Prefix of features that hold a blob under its own name.
+const BLOB: &str = "kpack/blob/";
+
+/// The format's line in the table.
+pub(crate) const FORMAT: Format = Format {
+    name: "tfrecord",
+    about: "TFRecord shards of tf.train.Example or SequenceExample",
+    extensions: &["tfrecord", "tfrecords", "tfrec"],
+    sniff: frame::sniff,
+    layout: Layout::Log {
+        create: writer::create,
+    },
+    open: reader::open,
+};
+
+/// The header of an `npy` blob; `None` if it is no array of sound.
+fn read_npy_header(blob: &Blob) -> Result<Option<npy::Array>> {
+    let mut head = vec![0; blob.len().min(npy::HEADER_MAX as u64) as usize];
+    if let Blob::Bytes(bytes) = blob {
+        return Ok(npy::parse_header(bytes, blob.len()).ok());
+    }
+    blob.read_at(0, &mut head)?;
+    Ok(npy::parse_header(&head, blob.len()).ok())
+}

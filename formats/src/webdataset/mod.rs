@@ -1,0 +1,34 @@
+//! WebDataset: a tar in which consecutive members `KEY.NAME` make up the sample KEY.
+//!
+//! ```text
+//! [header 512][data][zeros to 512]   KEY.000001.jpg      members of a sample in bytewise order
+//! [header 512][data][zeros to 512]   KEY.cls             index of a single label, decimal
+//! [header 512][data][zeros to 512]   KEY.json            the metadata, compact
+//! ...
+//! [1024 zeros]                                           end of the archive
+//! ```
+//!
+//! The key is all up to the first dot of the member's base name. [`header`] draws a header.
+//! A `cls` or `json` member that writing the sample would not give again byte for byte stays a
+//! blob of that name.
+
+mod header;
+mod member;
+mod reader;
+mod writer;
+
+pub use member::{MemberReader, RawMember};
+
+use crate::{Format, Layout};
+
+/// The format's line in the table.
+pub(crate) const FORMAT: Format = Format {
+    name: "webdataset",
+    about: "tar shards for webdataset, DALI, Energon and others",
+    extensions: &["tar"],
+    sniff: header::sniff,
+    layout: Layout::Log {
+        create: writer::create,
+    },
+    open: reader::open,
+};

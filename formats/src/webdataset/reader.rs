@@ -1,0 +1,198 @@
+//! Members to samples.
+//!
+//! As readers of this format do: names without a dot, hidden files and `__NAME__` are passed
+//! over, and extensions are lower-cased. Unlike most: a member twice in a sample, and members of
+//! one key that do not stand together, are errors. A leading `./` is dropped from keys. Where the archive
+//! is damaged, the sample before the damage is not given: the next member may have been its own.
+
+use std::collections::HashSet;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::path::Path;
+
+use super::member::{MemberReader, RawMember};
+use crate::labels::{Place, Shown, canonical_object};
+use crate::{Blob, Error, ReadOptions, Result, Sample, ShardReader};
+
+struct Reader {
+    members: MemberReader,
+    options: ReadOptions,
+    /// The first member of the next sample.
+    ahead: Option<Part>,
+    position: (u64, u64),
+    /// Hashes of the keys so far, by a hash that a file cannot foresee.
+    seen: HashSet<u64>,
+    hasher: RandomState,
+    samples: u64,
+}
+
+/// A member that belongs to a sample.
+struct Part {
+    key: String,
+    name: String,
+    member: RawMember,
+}
+
+pub(super) fn open(path: &Path, options: &ReadOptions) -> Result<Box<dyn ShardReader + Send>> {
+    let members = MemberReader::open(path, options)?;
+    Ok(Box::new(Reader {
+        members,
+        options: options.clone(),
+        ahead: None,
+        position: (0, 0),
+        seen: HashSet::new(),
+        hasher: RandomState::new(),
+        samples: 0,
+    }))
+}
+
+impl ShardReader for Reader {
+    fn next_sample(&mut self) -> Result<Option<Sample>> {
+        let first = match self.ahead.take() {
+            Some(part) => part,
+            None => match self.next_part()? {
+                Some(part) => part,
+                None => return Ok(None),
+            },
+        };
+        let (start, key) = (first.member.start, first.key.clone());
+        let sample = self.gather(first).map_err(|e| {
+            e.path(self.members.path())
+                .key(&key)
+                .offset(start)
+                .record(self.samples)
+        })?;
+        let end = self
+            .ahead
+            .as_ref()
+            .map_or(self.position.1, |p| p.member.start);
+        self.position = (start, end - start);
+        self.samples += 1;
+        Ok(Some(sample))
+    }
+
+    fn position(&self) -> (u64, u64) {
+        self.position
+    }
+}
+
+impl Reader {
+    fn next_part(&mut self) -> Result<Option<Part>> {
+        while let Some(member) = self.members.next_member()? {
+            let start = member.start;
+            let part = part_of(member).map_err(|e| e.path(self.members.path()).offset(start))?;
+            if part.is_some() {
+                return Ok(part);
+            }
+        }
+        Ok(None)
+    }
+
+    /// All members of the sample that begins with `first`. Leaves the end of the last in
+    /// `position.1`.
+    fn gather(&mut self, first: Part) -> Result<Sample> {
+        let mut sample = Sample {
+            key: first.key.clone(),
+            ..Sample::default()
+        };
+        if !self.seen.insert(self.hasher.hash_one(&sample.key)) && !self.options.repeated_keys {
+            return Err(Error::corrupt(
+                "the key occurs twice, or its members do not stand together; sort the archive by name",
+            ));
+        }
+        let (mut next, mut bytes) = (Some(first), 0);
+        while let Some(part) = next.take() {
+            if part.key != sample.key {
+                self.ahead = Some(part);
+                break;
+            }
+            let data = part.member.data;
+            bytes += data.len() as u64;
+            self.position.1 = end_of(part.member.data_offset, data.len() as u64);
+            if let Some(_twice) = sample.blobs.insert(part.name.clone(), Blob::Bytes(data)) {
+                let text = format!("member {} is there twice", part.name);
+                return Err(Error::corrupt(text).offset(part.member.start));
+            }
+            self.check_limits(&sample, bytes)?;
+            next = self.next_part()?;
+        }
+        interpret(&mut sample);
+        Ok(sample)
+    }
+
+    fn check_limits(&self, sample: &Sample, bytes: u64) -> Result<()> {
+        let limits = &self.options.limits;
+        if bytes > limits.sample_bytes {
+            let text = format!(
+                "the sample has over {} bytes, the limit",
+                limits.sample_bytes
+            );
+            return Err(Error::limit(text));
+        }
+        if sample.blobs.len() as u64 > limits.members {
+            let text = format!("the sample has over {} members, the limit", limits.members);
+            return Err(Error::limit(text));
+        }
+        Ok(())
+    }
+}
+
+fn end_of(data_offset: u64, length: u64) -> u64 {
+    data_offset + length.next_multiple_of(super::header::BLOCK as u64)
+}
+
+/// Key and extension of a member; `None` if it is none of a sample.
+fn part_of(member: RawMember) -> Result<Option<Part>> {
+    let Ok(path) = std::str::from_utf8(&member.name) else {
+        let shown = String::from_utf8_lossy(&member.name);
+        return Err(Error::unsupported(format!(
+            "the member's name {shown:?} is not UTF-8"
+        )));
+    };
+    let path = path.strip_prefix("./").unwrap_or(path);
+    let base_at = path.rfind('/').map_or(0, |slash| slash + 1);
+    let Some(dot) = path[base_at..].find('.').map(|dot| base_at + dot) else {
+        return Ok(None);
+    };
+    let top = path.split('/').next().unwrap_or_default();
+    let is_metadata = top.len() >= 4 && top.starts_with("__") && top.ends_with("__");
+    if dot == base_at || is_metadata {
+        return Ok(None);
+    }
+    let (key, name) = (path[..dot].to_owned(), path[dot + 1..].to_ascii_lowercase());
+    if name.is_empty() {
+        return Err(Error::unsupported(format!(
+            "the member's name {path:?} ends in a dot"
+        )));
+    }
+    Ok(Some(Part { key, name, member }))
+}
+
+/// Makes `json` and `cls` members metadata and a label, if these would be written the same again.
+fn interpret(sample: &mut Sample) {
+    let bytes = |sample: &Sample, name: &str| match sample.blobs.get(name) {
+        Some(Blob::Bytes(bytes)) => Some(bytes.clone()),
+        _ => None,
+    };
+    if let Some(meta) = bytes(sample, "json").and_then(|json| canonical_object(&json)) {
+        sample.meta = meta;
+        sample.blobs.remove("json");
+    }
+    let mut shown = Shown::default();
+    if let Some(index) = bytes(sample, "cls").and_then(|cls| canonical_index(&cls)) {
+        shown.indexes.push(index);
+    }
+    if let Some(labels) = Place::Cls.resolve(&sample.meta, &shown) {
+        sample.labels = labels;
+        if !shown.indexes.is_empty() {
+            sample.blobs.remove("cls");
+        }
+    }
+}
+
+fn canonical_index(text: &[u8]) -> Option<i64> {
+    let text = std::str::from_utf8(text).ok()?;
+    text.parse()
+        .ok()
+        .filter(|index: &i64| index.to_string() == text)
+}
