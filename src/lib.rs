@@ -1,6 +1,8 @@
 //! kpack: a heap of videos in, a dataset that a dataloader can read out.
 
 mod error;
+pub mod pipeline;
+pub mod progress;
 pub mod sample;
 pub mod source;
 mod time;

@@ -1,0 +1,77 @@
+//! [`Target`]: where samples go.
+
+use kpack_formats::{Compression, Extent, Format, Meta, Sample, Schema, WriteOptions};
+
+use crate::source::Clip;
+
+/// Where samples go.
+#[derive(Clone, Copy)]
+pub enum Target<'a> {
+    /// Into shards, written by the thread that called `pack`.
+    Shards(&'a ShardTarget),
+    /// Into files of their own, written by the workers: they have no order.
+    Tree(&'a dyn TreeWriter),
+}
+
+/// Shards of one format.
+#[derive(Debug, Clone)]
+pub struct ShardTarget {
+    /// A format whose layout is a log.
+    pub format: &'static Format,
+    /// How samples are laid out in it.
+    pub write: WriteOptions,
+    /// How a finished shard is compressed.
+    pub compression: Compression,
+}
+
+/// Writes the files of one sample at a time: frame directories, one file per clip.
+///
+/// `place` is where a sample's files lie, below OUT and without an extension (`class/key`).
+pub trait TreeWriter: Sync {
+    /// The format and every option that shapes the files, as it goes into `dataset.json` and into
+    /// the plan's hash; `format` is its first key.
+    fn describe(&self) -> Meta;
+    /// Where the files of `clip` lie.
+    fn place(&self, clip: &Clip) -> String;
+    /// Writes the files of one sample, over those of an interrupted run. Called by many threads at
+    /// once, never twice at once for one place.
+    fn write(&self, clip: &Clip, sample: &Sample) -> kpack_formats::Result<Extent>;
+    /// Whether the files at `place` still are what was written, as far as a quick look tells.
+    fn confirm(&self, place: &str, length: u64, crc32c: u32) -> bool;
+    /// Removes the files at `place`, those of an interrupted run too, and nothing else; files that
+    /// are not there are no error.
+    fn remove(&self, place: &str) -> kpack_formats::Result<()>;
+}
+
+impl Target<'_> {
+    /// Format and options, for `dataset.json` and the plan's hash.
+    pub fn describe(&self) -> Meta {
+        match self {
+            Target::Shards(target) => target.describe(),
+            Target::Tree(tree) => tree.describe(),
+        }
+    }
+}
+
+impl ShardTarget {
+    fn describe(&self) -> Meta {
+        let mut meta = Meta::new();
+        meta.insert("format".into(), self.format.name.into());
+        if self.format.name == "tfrecord" {
+            let schema = match self.write.schema {
+                Schema::Dmvr => "dmvr",
+                Schema::Example => "example",
+                Schema::Sound => "sound",
+            };
+            meta.insert("schema".into(), schema.into());
+        }
+        let compression = match self.compression {
+            Compression::None => "none",
+            Compression::Gzip => "gzip",
+            Compression::Zlib => "zlib",
+            Compression::Zstd => "zstd",
+        };
+        meta.insert("compression".into(), compression.into());
+        meta
+    }
+}
