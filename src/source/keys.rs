@@ -9,7 +9,8 @@
 //!    hash of its path and range.
 //!
 //! Whether a row's video is there does not matter, so a key does not change when it arrives. Rows
-//! that repeat another take no part until the end, so they do not change the other's key.
+//! that are refused (they repeat another, or are wrong in themselves) take no part until the end,
+//! so they change no other key; theirs always have the hash.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Component, Path};
@@ -24,18 +25,18 @@ pub(super) const LONGEST: usize = 80;
 /// Bytes of `-` and the hash.
 const HASH: usize = 9;
 
-/// The keys of `rows`, and how many of them needed more than rule 1. `repeats(i)` says whether row
-/// `i` repeats an earlier one.
-pub(super) fn keys(rows: &[Raw], repeats: impl Fn(usize) -> bool) -> (Vec<String>, usize) {
+/// The keys of `rows`, and how many rows that are not refused needed more than rule 1.
+pub(super) fn keys(rows: &[Raw]) -> (Vec<String>, u64) {
+    let refused = |i: usize| rows.get(i).is_some_and(Raw::is_refused);
     let mut keys: Vec<String> = rows.iter().map(plain).collect();
-    let mut count = Count::new(&keys, &repeats);
+    let mut count = Count::new(&keys, &refused);
     let mut changed = count.shared(&keys);
     for (key, raw) in pick(&mut keys, rows, &changed) {
         if let Some(span) = &raw.span {
             key.push_str(&range(span));
         }
     }
-    count = Count::new(&keys, &repeats);
+    count = Count::new(&keys, &refused);
     let shared = count.shared(&keys);
     for (key, raw) in pick(&mut keys, rows, &shared) {
         if let Some(extension) = raw.below().extension() {
@@ -43,26 +44,27 @@ pub(super) fn keys(rows: &[Raw], repeats: impl Fn(usize) -> bool) -> (Vec<String
             push_safe(key, extension.as_encoded_bytes());
         }
     }
-    count = Count::new(&keys, &repeats);
+    count = Count::new(&keys, &refused);
     for (i, key) in keys.iter_mut().enumerate() {
-        if key.len() > LONGEST || count.of(key) > 1 || repeats(i) {
+        if key.len() > LONGEST || count.of(key) > 1 || refused(i) {
             if let Some(raw) = rows.get(i) {
                 *key = cut(key, hash(raw.below(), raw.span.as_ref(), 0));
             }
             changed.push(i);
         }
     }
-    settle(&mut keys, rows, &repeats);
+    settle(&mut keys, rows, &refused);
+    changed.retain(|i| !refused(*i));
     changed.sort_unstable();
     changed.dedup();
-    (keys, changed.len())
+    (keys, changed.len() as u64)
 }
 
 /// Hashes that meet, or equal paths below different inputs: the path as named decides, and after
 /// that the number of tries.
-fn settle(keys: &mut [String], rows: &[Raw], repeats: &impl Fn(usize) -> bool) {
-    let first = Count::new(keys, repeats).shared(keys);
-    let first: Vec<usize> = first.into_iter().filter(|i| !repeats(*i)).collect();
+fn settle(keys: &mut [String], rows: &[Raw], refused: &impl Fn(usize) -> bool) {
+    let first = Count::new(keys, refused).shared(keys);
+    let first: Vec<usize> = first.into_iter().filter(|i| !refused(*i)).collect();
     let all = Count::new(keys, &|_| false).shared(keys);
     if all.is_empty() {
         return;
@@ -70,7 +72,7 @@ fn settle(keys: &mut [String], rows: &[Raw], repeats: &impl Fn(usize) -> bool) {
     let mut taken: HashSet<String> = keys.iter().cloned().collect();
     for i in first
         .into_iter()
-        .chain(all.into_iter().filter(|i| repeats(*i)))
+        .chain(all.into_iter().filter(|i| refused(*i)))
     {
         let (Some(key), Some(raw)) = (keys.get_mut(i), rows.get(i)) else {
             continue;
@@ -90,10 +92,10 @@ fn settle(keys: &mut [String], rows: &[Raw], repeats: &impl Fn(usize) -> bool) {
 struct Count(HashMap<u64, u32>);
 
 impl Count {
-    fn new(keys: &[String], repeats: &impl Fn(usize) -> bool) -> Self {
+    fn new(keys: &[String], refused: &impl Fn(usize) -> bool) -> Self {
         let mut count = HashMap::with_capacity(keys.len());
         for (i, key) in keys.iter().enumerate() {
-            if !repeats(i) {
+            if !refused(i) {
                 *count.entry(digest(key)).or_insert(0) += 1;
             }
         }
@@ -218,7 +220,7 @@ mod tests {
     }
 
     fn keys_of(rows: &[Raw]) -> Vec<String> {
-        keys(rows, |_| false).0
+        keys(rows).0
     }
 
     #[test]
@@ -258,11 +260,12 @@ mod tests {
     #[test]
     fn long_names_are_cut_and_stay_apart() {
         let long = |tail: &str| raw(&format!("{}{tail}.mp4", "x".repeat(300)), None);
-        let rows = [long("1"), long("2"), long("1")];
-        let (keys, changed) = keys(&rows, |i| i == 2);
+        let mut rows = [long("1"), long("2"), long("1")];
+        rows[2].refuse("repeats row 1".to_owned());
+        let (keys, changed) = keys(&rows);
         assert!(keys.iter().all(|k| k.len() <= LONGEST));
         let distinct: std::collections::BTreeSet<_> = keys.iter().collect();
-        assert_eq!((distinct.len(), changed), (3, 3));
+        assert_eq!((distinct.len(), changed), (3, 2));
         // A repeated row leaves the first one's key alone.
         assert_eq!(keys[0], keys_of(&rows[..2])[0]);
     }

@@ -67,16 +67,17 @@ pub fn read(inputs: &[PathBuf], options: &ReadOptions) -> Result<Input> {
     }
     readers::read_all(inputs, &mut gather)?;
     locate::locate(&mut gather);
-    let repeats = repeats::refuse(&mut gather);
+    repeats::refuse(&mut gather);
     if options.media_dir.is_some() && !gather.used_media_dir {
         let note = "--media-dir is not used: no input is a list of paths";
         gather.notes.push(note.to_owned());
     }
     let classes = classes::class_map(&gather)?;
-    let (keys, changed) = keys::keys(&gather.rows, |i| repeats.contains(&i));
+    let (keys, changed) = keys::keys(&gather.rows);
     if changed > 0 {
-        let note = "keys got a time range, an extension or a hash, to be unique and short";
-        gather.notes.push(format!("{changed} {note}"));
+        let keys = raw::count(changed, "key");
+        let note = "got a time range, an extension or a hash, to be unique and short";
+        gather.notes.push(format!("{keys} {note}"));
     }
     let rows = std::mem::take(&mut gather.rows);
     let rows = rows.into_iter().zip(keys);

@@ -55,6 +55,12 @@ impl Raw {
         }
     }
 
+    /// Whether what its annotations say is wrong.
+    pub(super) fn is_refused(&self) -> bool {
+        let class = self.problem.as_ref().map(|problem| problem.class);
+        class == Some(Class::Corrupt)
+    }
+
     /// Refuses the row for what its annotations say: class `corrupt` at stage `plan`.
     pub(super) fn refuse(&mut self, reason: String) {
         if self.problem.is_none() {
@@ -164,6 +170,11 @@ pub(super) fn text(name: impl AsRef<OsStr>) -> String {
 /// A path or name for a message or a list: as [`text`], on one line.
 pub(super) fn shown(name: impl AsRef<OsStr>) -> String {
     one_line(text(name))
+}
+
+/// `1 file`, `2 files`.
+pub(super) fn count(n: u64, noun: &str) -> String {
+    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
 }
 
 /// Control characters become escapes, so that the text stays one line.

@@ -1,27 +1,26 @@
 //! Finds rows that repeat an earlier one: the same source and the same time range.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Component, Path, PathBuf};
 
 use super::raw::{Gather, Raw, shown};
 
-/// Refuses every row that repeats an earlier one, and returns their indexes. The first is kept.
-pub(super) fn refuse(gather: &mut Gather<'_>) -> HashSet<usize> {
+/// Refuses every row that repeats an earlier one. The first is kept.
+pub(super) fn refuse(gather: &mut Gather<'_>) {
     let here = std::env::current_dir().unwrap_or_default();
     let mut first: HashMap<u128, usize> = HashMap::with_capacity(gather.rows.len());
-    let mut repeats = HashSet::new();
     let mut rows = std::mem::take(&mut gather.rows);
     for i in 0..rows.len() {
         let Some(raw) = rows.get(i) else { break };
-        if raw.named.as_os_str().is_empty() {
+        // A row that is wrong in itself has no range to compare.
+        if raw.is_refused() {
             continue;
         }
         let earlier = *first.entry(identity(raw, &here)).or_insert(i);
         if earlier == i {
             continue;
         }
-        repeats.insert(i);
         let origin = |at: usize| rows.get(at).map_or_else(String::new, |r| gather.origin(r));
         let reason = format!(
             "{}: {} repeats {} (same source, same time range): remove one of them",
@@ -36,7 +35,6 @@ pub(super) fn refuse(gather: &mut Gather<'_>) -> HashSet<usize> {
         }
     }
     gather.rows = rows;
-    repeats
 }
 
 /// A digest of the source's place and of the range: 128 bits, so that two never meet by chance.

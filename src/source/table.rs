@@ -157,11 +157,15 @@ impl Columns {
             self.end,
             self.split,
         ];
-        let others = self.names.iter().zip(record).enumerate();
+        let wanted = |i: &usize| !taken.contains(&Some(*i));
+        // There is one map a row, so it has no room to spare.
+        let mut others = Meta::with_capacity((0..self.names.len()).filter(wanted).count());
+        for (i, (name, cell)) in self.names.iter().zip(record).enumerate() {
+            if wanted(&i) {
+                others.insert(name.clone(), Value::String(text(os_str(cell))));
+            }
+        }
         others
-            .filter(|(i, _)| !taken.contains(&Some(*i)))
-            .map(|(_, (name, cell))| (name.clone(), Value::String(text(os_str(cell)))))
-            .collect()
     }
 
     fn at(&self, column: usize, message: &str) -> String {

@@ -16,7 +16,7 @@ use std::path::{Component, Path, PathBuf};
 use walkdir::{DirEntry, WalkDir};
 
 use super::media_kind::{HEAD, by_name, is_media_head};
-use super::raw::{Gather, Raw, RawLabel, one_line, shown, text};
+use super::raw::{Gather, Raw, RawLabel, count, one_line, shown, text};
 use super::{Problem, split_name};
 use crate::sample::{Class, Stage};
 use crate::{Error, Result};
@@ -52,12 +52,13 @@ pub(super) fn read(dir: &Path, gather: &mut Gather<'_>) -> Result<Vec<PathBuf>> 
         describe(raw);
     }
     if others.files > 0 || others.hidden > 0 {
-        let note = format!(
-            "{}: passed over {} files that are no media and {} hidden ones",
-            shown(dir),
-            others.files,
-            others.hidden
-        );
+        let files = count(others.files, "file");
+        let hidden = match others.hidden {
+            0 => String::new(),
+            n => format!(", and {n} hidden"),
+        };
+        let dir = shown(dir);
+        let note = format!("{dir}: passed over {files} of other kinds{hidden}");
         gather.notes.insert(notes, note);
     }
     Ok(Vec::new())
@@ -275,7 +276,7 @@ mod tests {
         let input = read_dir(dir.path());
         assert_eq!(lines(&input), ["a  ", "noext  "]);
         assert_eq!(input.notes.len(), 1);
-        assert!(input.notes[0].contains("3 files that are no media and 2 hidden"));
+        assert!(input.notes[0].contains("3 files of other kinds, and 2 hidden"));
     }
 
     #[test]
