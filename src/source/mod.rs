@@ -117,7 +117,7 @@ fn finish(mut raw: Raw, key: String, classes: &classes::ClassMap, gather: &Gathe
 
 /// The name under which a split is known: `val` for `valid`, `validate`, `validation`; `None` for
 /// a name that is no split's.
-fn split_name(name: &str) -> Option<&'static str> {
+pub(crate) fn split_name(name: &str) -> Option<&'static str> {
     match name {
         "train" => Some("train"),
         "val" | "valid" | "validate" | "validation" => Some("val"),
