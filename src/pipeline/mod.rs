@@ -1,16 +1,90 @@
 //! Clips to shards: the plan, the ordered window, shard commit, resume. [`pack`] is the one screen.
+//!
+//! ```text
+//!  Input ──> Plan ──> window ──> make (workers) ──> settle, in plan order ──> shards, log
+//!                       ▲                                  │
+//!                       └──────────────────────────────────┘        log ──> manifest, rows
+//! ```
+//!
+//! The order of samples, and with it every byte, is decided by the plan; threads, failures and
+//! interruptions cannot change it, because samples reach their shard one at a time in plan order.
 
+mod dataset;
+mod enter;
+mod failure;
+mod files;
+mod finish;
+mod folder;
+mod header;
 mod layout;
+mod log;
 mod names;
+mod options;
+mod outline;
 mod plan;
 mod plan_hash;
+mod resume;
 mod row;
+mod run;
+mod shard_file;
+mod shards;
 mod shuffle;
+mod stage;
 mod summary;
 mod target;
 mod window;
 
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use crate::progress::Progress;
+use crate::sample::{Made, SampleError};
+use crate::source::Clip;
+use crate::{Error, Result};
+
+pub use dataset::{DATASET, Dataset, LABELS, Origin, PlanRecord, SAMPLES, ShardRecord};
+pub use finish::merge;
+pub use options::{FailureLimit, Options};
+pub use outline::{Outline, SplitOutline};
 pub use plan::{Part, Plan, PlanOptions, ShardRule};
 pub use row::{Outcome, OutcomeRow};
 pub use summary::{Counts, End, Summary};
 pub use target::{ShardTarget, Target, TreeWriter};
+
+/// Packs a plan, or what an earlier run left of it, into the folder `out`.
+///
+/// `make` turns a clip into a sample. It runs on many threads, each with a state of its own that is
+/// used again for the next clip; a panic in it is that clip's failure. `stop` may be set at any time
+/// by anyone: then clips that were begun are finished and kept, and a later run goes on from there.
+///
+/// # Errors
+/// [`Error::Usage`] where `out` holds something else or is in use; [`Error::Io`] and
+/// [`Error::Format`] where the disk refuses. What was written so far stays valid: after the cause is
+/// gone, the same call continues.
+pub fn pack<S: Default + Send>(
+    plan: &Plan,
+    out: &Path,
+    target: Target<'_>,
+    options: &Options<'_>,
+    make: impl Fn(&Clip, &mut S) -> Result<Made, SampleError> + Sync,
+    progress: &dyn Progress,
+    stop: &AtomicBool,
+) -> Result<Summary> {
+    let mut run = match run::Run::open(plan, out, target, options, progress)? {
+        run::Opened::Finished(summary) => return Ok(summary),
+        run::Opened::Unfinished(run) => run,
+    };
+    let workers = rayon::ThreadPoolBuilder::new()
+        .num_threads(options.threads)
+        .thread_name(|i| format!("kpack-{i}"))
+        .build()
+        .map_err(|e| Error::usage(format!("cannot start {} threads: {e}", options.threads)))?;
+    let bounds = options.bounds(workers.current_num_threads());
+    let maker = stage::Maker::new(plan, target, options.estimate, make);
+    // Workers make samples in any order; they are settled in the order of the plan.
+    let unsettled = run.unsettled();
+    let peak = window::ordered(&workers, bounds, unsettled, stop, &maker, |index, work| {
+        run.settle(index, work)
+    })?;
+    run.end(peak)
+}

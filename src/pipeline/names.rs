@@ -66,7 +66,10 @@ pub(crate) fn is_provisional(name: &str) -> bool {
 
 /// A provisional name with the number of shards filled in; any other name as it is.
 pub(crate) fn settle(name: &str, of: u32) -> String {
-    name.replacen(UNKNOWN, &format!("{of:05}"), 1)
+    match name.rfind(UNKNOWN) {
+        Some(at) => format!("{}{of:05}{}", &name[..at], &name[at + UNKNOWN.len()..]),
+        None => name.to_owned(),
+    }
 }
 
 /// `text` as a part of a file name: bytes outside `[A-Za-z0-9_.-]`, and a leading dot or dash,

@@ -1,5 +1,9 @@
 //! [`OutcomeRow`]: one line of `samples.jsonl`, what became of one input clip.
 
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+
 use kpack_formats::Extent;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -111,6 +115,21 @@ pub struct OutcomeRow {
 }
 
 impl OutcomeRow {
+    /// Reads `samples.jsonl` line by line; `path` serves messages.
+    pub fn read_all(file: File, path: &Path) -> impl Iterator<Item = crate::Result<OutcomeRow>> {
+        let path = path.to_owned();
+        BufReader::with_capacity(1 << 18, file)
+            .lines()
+            .enumerate()
+            .map(move |(i, line)| {
+                let line = line.map_err(crate::Error::io("cannot read", &path))?;
+                serde_json::from_str(&line).map_err(|e| crate::Error::Input {
+                    path: path.clone(),
+                    message: format!("line {}: not an outcome: {e}", i + 1),
+                })
+            })
+    }
+
     /// The row of a clip that failed or was skipped before it was planned.
     pub(crate) fn problem(clip: &Clip, problem: &Problem) -> Self {
         let mut row = Self::of(clip, None);

@@ -28,7 +28,7 @@ pub struct Counts {
 
 impl Counts {
     /// Counts one more row; `clips` is left as it is.
-    pub(crate) fn add(&mut self, row: &OutcomeRow) {
+    pub(crate) fn add(&mut self, row: &Counted) {
         match row.outcome {
             Outcome::Done => self.done += 1,
             Outcome::Failed => self.failed += 1,
@@ -37,12 +37,32 @@ impl Counts {
         if let (Outcome::Failed, Some(class)) = (row.outcome, row.class) {
             *self.failures.entry(class).or_default() += 1;
         }
-        self.frames += row.frames.unwrap_or(0);
-        self.bytes += row.length.unwrap_or(0);
+        self.frames += row.frames;
+        self.bytes += row.bytes;
     }
     /// Rows counted so far.
     pub fn settled(&self) -> u64 {
         self.done + self.failed + self.skipped
+    }
+}
+
+/// What is counted of a row.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Counted {
+    pub(crate) outcome: Outcome,
+    class: Option<Class>,
+    pub(crate) frames: u64,
+    pub(crate) bytes: u64,
+}
+
+impl From<&OutcomeRow> for Counted {
+    fn from(row: &OutcomeRow) -> Self {
+        Self {
+            outcome: row.outcome,
+            class: row.class,
+            frames: row.frames.unwrap_or(0),
+            bytes: row.length.unwrap_or(0),
+        }
     }
 }
 
@@ -82,9 +102,8 @@ pub struct Summary {
     /// The most clips in flight at once.
     pub window_peak_clips: u64,
     /// Why the run ended early, in one line.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// What the user should know, one line each.
-    pub notes: Vec<String>,
 }
 
 impl Summary {

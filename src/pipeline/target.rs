@@ -22,6 +22,8 @@ pub struct ShardTarget {
     pub write: WriteOptions,
     /// How a finished shard is compressed.
     pub compression: Compression,
+    /// Level of the compression, as [`Compression::levels`] allows; `None` is its default.
+    pub level: Option<u32>,
 }
 
 /// Writes the files of one sample at a time: frame directories, one file per clip.
@@ -72,6 +74,9 @@ impl ShardTarget {
             Compression::Zstd => "zstd",
         };
         meta.insert("compression".into(), compression.into());
+        if let Some(level) = self.level {
+            meta.insert("level".into(), level.into());
+        }
         meta
     }
 }

@@ -1,0 +1,133 @@
+//! [`Dataset`]: `dataset.json`, all that is known of a finished dataset but its rows.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+
+use kpack_formats::Meta;
+use serde::{Deserialize, Serialize};
+
+use crate::pipeline::plan::ShardRule;
+use crate::pipeline::summary::Counts;
+use crate::sample::Recipe;
+use crate::{Error, Result};
+
+/// Name of the file in OUT.
+pub const DATASET: &str = "dataset.json";
+/// Name of the file with one [`OutcomeRow`](crate::pipeline::OutcomeRow) per line.
+pub const SAMPLES: &str = "samples.jsonl";
+/// Name of the file with the class names, one a line, in index order.
+pub const LABELS: &str = "labels.txt";
+
+/// A finished dataset. It says nothing of the run that made it: no time, host, threads, folder.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Dataset {
+    /// What it was made of and with.
+    #[serde(flatten)]
+    pub origin: Origin,
+    /// Outcomes counted.
+    pub counts: Counts,
+    /// The shards in plan order; none in a tree.
+    pub shards: Vec<ShardRecord>,
+    /// Shards that were not written because all of their samples failed.
+    pub empty_shards: Vec<String>,
+}
+
+/// What a dataset is made of and with: equal origins give equal bytes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Origin {
+    /// Version of kpack.
+    pub kpack: String,
+    /// Version of libav.
+    pub libav: String,
+    /// Format and the options that shape its files.
+    pub target: Meta,
+    /// What one sample holds.
+    pub recipe: Recipe,
+    /// Order and shards.
+    pub plan: PlanRecord,
+}
+
+/// How the plan was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanRecord {
+    /// [`Plan::hash`](crate::pipeline::Plan::hash) in 16 hexadecimal digits.
+    pub hash: String,
+    /// Cut into shards.
+    pub shards: ShardRule,
+    /// Seed of the order.
+    pub shuffle: Option<u64>,
+    /// Prefix of the names.
+    pub name: Option<String>,
+    /// Samples planned, by plan index from 0.
+    pub samples: u32,
+}
+
+/// One shard, or the place of one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShardRecord {
+    /// File name in OUT.
+    pub name: String,
+    /// Split of its samples.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub split: Option<String>,
+    /// Samples in it; 0 if it was not written.
+    pub samples: u64,
+    /// Length of the file.
+    pub bytes: u64,
+    /// CRC-32C of the file.
+    pub crc32c: u32,
+}
+
+impl Dataset {
+    /// Reads `dataset.json` in `out`; `None` where there is none.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::Input`] for a file that is not a dataset's.
+    pub fn read(out: &Path) -> Result<Option<Dataset>> {
+        let path = out.join(DATASET);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(Error::io("cannot open", &path)(e)),
+        };
+        serde_json::from_reader(BufReader::new(file))
+            .map(Some)
+            .map_err(|e| Error::Input {
+                path,
+                message: format!("not a kpack manifest: {e}"),
+            })
+    }
+}
+
+impl Origin {
+    /// What differs in `other`, in words; `None` if they are equal.
+    pub(crate) fn difference(&self, other: &Origin) -> Option<String> {
+        let text = |meta: &Meta| serde_json::Value::Object(meta.clone()).to_string();
+        let pair = |what: &str, old: String, new: String| {
+            (old != new).then(|| format!("{what} {old} there, {new} here"))
+        };
+        pair("kpack", self.kpack.clone(), other.kpack.clone())
+            .or_else(|| pair("libav", self.libav.clone(), other.libav.clone()))
+            .or_else(|| pair("format", text(&self.target), text(&other.target)))
+            .or_else(|| {
+                let changed = self.recipe != other.recipe;
+                changed.then(|| "other options for what a sample holds".to_owned())
+            })
+            .or_else(|| {
+                let old = &self.plan;
+                let same = PlanRecord {
+                    hash: old.hash.clone(),
+                    ..other.plan.clone()
+                };
+                (*old != same).then(|| "other shards, order, names or number of samples".to_owned())
+            })
+            .or_else(|| {
+                pair(
+                    "other input: plan",
+                    self.plan.hash.clone(),
+                    other.plan.hash.clone(),
+                )
+            })
+    }
+}

@@ -1,0 +1,301 @@
+//! The gate of OUT: who may write here, and what an earlier run left.
+
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use crate::pipeline::dataset::{DATASET, Dataset, LABELS, Origin, SAMPLES, ShardRecord};
+use crate::pipeline::files::{open_rw, remove};
+use crate::pipeline::folder::{Folder, WORK, index_name};
+use crate::pipeline::header::Header;
+use crate::pipeline::log::{Line, LogReader};
+use crate::pipeline::names;
+use crate::pipeline::plan::Plan;
+use crate::pipeline::row::OutcomeRow;
+use crate::pipeline::target::{Target, TreeWriter};
+use crate::{Error, Result};
+
+/// What OUT turned out to be.
+pub(crate) enum Entered {
+    /// This very dataset, finished.
+    Finished(Box<Dataset>),
+    /// This part's log, locked; perhaps empty.
+    Unfinished(File, PathBuf),
+}
+
+/// Enters OUT for the part that `header` tells of. With `overwrite` what kpack wrote there is
+/// removed first (of the same plan in several parts: what this part wrote).
+pub(crate) fn enter(
+    folder: &Folder,
+    plan: &Plan,
+    header: &Header,
+    target: Target<'_>,
+    overwrite: bool,
+) -> Result<Entered> {
+    fs::create_dir_all(&folder.out).map_err(Error::io("cannot create folder", &folder.out))?;
+    let logs = logs(folder)?;
+    match Dataset::read(&folder.out)? {
+        Some(dataset) if !overwrite => {
+            same(&folder.out, &dataset.origin, &header.origin)?;
+            // The manifest is the last file to be written, so nothing else is needed any more.
+            remove_work(folder)?;
+            return Ok(Entered::Finished(Box::new(dataset)));
+        }
+        Some(dataset) => {
+            clear_unfinished(folder, &logs, header, target)?;
+            clear_finished(folder, &dataset, target)?;
+        }
+        None if logs.is_empty() => refuse_foreign(folder, plan, overwrite)?,
+        None if overwrite => clear_unfinished(folder, &logs, header, target)?,
+        None => refuse_other(folder, &logs, header)?,
+    }
+    fs::create_dir_all(&folder.work).map_err(Error::io("cannot create folder", &folder.work))?;
+    let path = folder.log(header.part, header.parts);
+    let log = lock(&path)?;
+    Ok(Entered::Unfinished(log, path))
+}
+
+/// Opens and locks a part's log. The lock goes with the handle, also in a crash.
+pub(crate) fn lock(path: &Path) -> Result<File> {
+    let log = open_rw(path)?;
+    match log.try_lock() {
+        Ok(()) if path.exists() => Ok(log),
+        Ok(()) => Err(Error::usage(format!(
+            "{}: another process has just finished this dataset; run the command again to see it",
+            path.display()
+        ))),
+        Err(TryLockError::WouldBlock) => Err(Error::usage(format!(
+            "{}: another process is packing this part; wait for it, or use another folder",
+            path.display()
+        ))),
+        Err(TryLockError::Error(e)) => Err(Error::io("cannot lock", path)(e)),
+    }
+}
+
+/// The logs of all parts, in the order of their names.
+pub(crate) fn logs(folder: &Folder) -> Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(&folder.work) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(Error::io("cannot read folder", &folder.work)(e)),
+    };
+    let mut logs = Vec::new();
+    for entry in entries {
+        let path = entry
+            .map_err(Error::io("cannot read folder", &folder.work))?
+            .path();
+        let name = path
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned());
+        if name.is_some_and(|name| name.starts_with("part-") && name.ends_with(".jsonl")) {
+            logs.push(path);
+        }
+    }
+    logs.sort();
+    Ok(logs)
+}
+
+fn header_of(log: &Path) -> Result<Option<Header>> {
+    let file = File::open(log).map_err(Error::io("cannot open", log))?;
+    match LogReader::new(file, log).next()? {
+        Some((_, Line::Plan(header))) => Ok(Some(*header)),
+        _ => Ok(None),
+    }
+}
+
+/// Refuses to go on with another plan.
+pub(crate) fn same(out: &Path, there: &Origin, here: &Origin) -> Result<()> {
+    match there.difference(here) {
+        None => Ok(()),
+        Some(difference) => Err(Error::usage(format!(
+            "{} holds another dataset ({difference}): repeat its own command to continue it, use \
+             another folder, or --overwrite to start anew",
+            out.display()
+        ))),
+    }
+}
+
+/// Refuses to go on where another plan, or another number of parts, is under way.
+fn refuse_other(folder: &Folder, logs: &[PathBuf], header: &Header) -> Result<()> {
+    for log in logs {
+        let Some(other) = header_of(log)? else {
+            continue;
+        };
+        same(&folder.out, &other.origin, &header.origin)?;
+        if other.parts != header.parts {
+            return Err(Error::usage(format!(
+                "{} is being packed in {parts} parts, not {}: use --part I/{parts}, or another \
+                 folder",
+                folder.out.display(),
+                header.parts,
+                parts = other.parts,
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a folder that kpack has not written, unless `overwrite` allows to add to it.
+fn refuse_foreign(folder: &Folder, plan: &Plan, overwrite: bool) -> Result<()> {
+    let entries =
+        fs::read_dir(&folder.out).map_err(Error::io("cannot read folder", &folder.out))?;
+    for entry in entries {
+        let name = entry
+            .map_err(Error::io("cannot read folder", &folder.out))?
+            .file_name();
+        let name = name.to_string_lossy();
+        if name == WORK {
+            continue;
+        }
+        if !overwrite {
+            return Err(Error::usage(format!(
+                "{} is not empty (it holds {name}) and is not a dataset of kpack: use another \
+                 folder, or --overwrite to add to it",
+                folder.out.display()
+            )));
+        }
+        let ours = |prefix: &str| {
+            plan.naming
+                .as_ref()
+                .is_some_and(|naming| naming.is_shard(prefix, &name))
+        };
+        if [SAMPLES, LABELS].contains(&&*name) || plan.splits.iter().any(|s| ours(&s.prefix)) {
+            return Err(Error::usage(format!(
+                "{} is in the way, and kpack did not write it: move it, or use another folder",
+                folder.out.join(&*name).display()
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn clear_finished(folder: &Folder, dataset: &Dataset, target: Target<'_>) -> Result<()> {
+    remove_shards(folder, &dataset.shards)?;
+    let samples = folder.out.join(SAMPLES);
+    // Samples without a shard are in a tree.
+    let tree = dataset.shards.is_empty() && dataset.counts.done > 0;
+    if let (true, Ok(file)) = (tree, File::open(&samples)) {
+        let tree = tree_of(folder, &dataset.origin, target)?;
+        for row in OutcomeRow::read_all(file, &samples) {
+            remove_sample(tree, &row?)?;
+        }
+    }
+    // The manifest goes last, so that an interrupted removal can be repeated.
+    for name in [SAMPLES, LABELS, DATASET] {
+        remove(&folder.out.join(name))?;
+    }
+    Ok(())
+}
+
+fn clear_unfinished(
+    folder: &Folder,
+    logs: &[PathBuf],
+    header: &Header,
+    target: Target<'_>,
+) -> Result<()> {
+    let own = folder.log(header.part, header.parts);
+    let mut kept = false;
+    for path in logs {
+        let other = header_of(path)?;
+        let sibling = |other: &Header| other.origin == header.origin && other.parts == header.parts;
+        if *path != own && other.as_ref().is_some_and(sibling) {
+            kept = true;
+            continue;
+        }
+        let lock = lock(path)?;
+        if let Some(other) = other {
+            clear_part(folder, path, &other, target)?;
+        }
+        remove(path)?;
+        drop(lock);
+    }
+    if kept {
+        return Ok(());
+    }
+    // Written before the manifest.
+    for name in [SAMPLES, LABELS] {
+        remove(&folder.out.join(name))?;
+    }
+    remove_work(folder)
+}
+
+/// Removes the working folder, if it is there.
+pub(crate) fn remove_work(folder: &Folder) -> Result<()> {
+    match fs::remove_dir_all(&folder.work) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::io("cannot remove folder", &folder.work)(e))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Removes what the part with this log has written.
+fn clear_part(folder: &Folder, path: &Path, header: &Header, target: Target<'_>) -> Result<()> {
+    let file = File::open(path).map_err(Error::io("cannot open", path))?;
+    let mut lines = LogReader::new(file, path);
+    let mut shards = Vec::new();
+    while let Some((_, line)) = lines.next()? {
+        match line {
+            Line::Shard(shard) => shards.push(shard),
+            Line::Row { row, .. } if row.path.is_some() => {
+                remove_sample(tree_of(folder, &header.origin, target)?, &row)?;
+            }
+            // A shard whose commit was interrupted has rows and perhaps a file, but no line.
+            Line::Row { row, .. } => {
+                if let Some(name) = row.shard.filter(|name| {
+                    shards
+                        .last()
+                        .is_none_or(|shard: &ShardRecord| shard.name != *name)
+                }) {
+                    shards.push(ShardRecord {
+                        name,
+                        split: None,
+                        samples: 0,
+                        bytes: 0,
+                        crc32c: 0,
+                    });
+                }
+            }
+            Line::Plan(_) => {}
+        }
+    }
+    remove_shards(folder, &shards)
+}
+
+fn remove_shards(folder: &Folder, shards: &[ShardRecord]) -> Result<()> {
+    for shard in shards {
+        for name in [shard.name.clone(), index_name(&shard.name)] {
+            remove(&folder.whole(&name))?;
+            remove(&folder.partial(&name))?;
+        }
+        if names::is_provisional(&shard.name) {
+            let of = shards
+                .iter()
+                .filter(|other| other.split == shard.split)
+                .count() as u32;
+            let name = names::settle(&shard.name, of);
+            remove(&folder.out.join(index_name(&name)))?;
+            remove(&folder.out.join(name))?;
+        }
+    }
+    Ok(())
+}
+
+/// The tree writer that knows where samples of `there` lie.
+fn tree_of<'a>(folder: &Folder, there: &Origin, target: Target<'a>) -> Result<&'a dyn TreeWriter> {
+    match target {
+        Target::Tree(tree) if there.target.get("format") == tree.describe().get("format") => {
+            Ok(tree)
+        }
+        _ => Err(Error::usage(format!(
+            "{} holds files of another format in folders of their own, which --overwrite does not \
+             remove: remove the folder yourself, or use another one",
+            folder.out.display()
+        ))),
+    }
+}
+
+fn remove_sample(tree: &dyn TreeWriter, row: &OutcomeRow) -> Result<()> {
+    row.path
+        .as_deref()
+        .map_or(Ok(()), |place| Ok(tree.remove(place)?))
+}

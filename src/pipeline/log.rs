@@ -1,0 +1,137 @@
+//! The log of a part: what a later run needs to continue, one JSON line per event, appended only.
+//!
+//! ```text
+//! {"plan": {...}}                        the first line: which plan this is
+//! {"row": {"n": 7, "row": {...}}}        input row 7 is settled
+//! {"shard": {...}}                       a shard stands whole at its place, or stays away
+//! ```
+//!
+//! First come the rows that took no place in the plan (part 0 has them), then the plan's, in order.
+//! A line is one write; a torn or foreign end is cut off when the log is opened again.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use crate::pipeline::dataset::ShardRecord;
+use crate::pipeline::header::Header;
+use crate::pipeline::row::OutcomeRow;
+use crate::{Error, Result};
+
+/// At least this long between two syncs.
+const SYNC_EVERY: Duration = Duration::from_secs(1);
+/// Syncing takes at most one part in this many of the time.
+const SYNC_SHARE: u32 = 10;
+
+/// One line that is read.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Line {
+    Plan(Box<Header>),
+    Row { n: u32, row: Box<OutcomeRow> },
+    Shard(ShardRecord),
+}
+
+/// One line that is written.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Event<'a> {
+    Plan(&'a Header),
+    Row { n: u32, row: &'a OutcomeRow },
+    Shard(&'a ShardRecord),
+}
+
+/// An open log at its end.
+pub(crate) struct Log {
+    file: File,
+    path: PathBuf,
+    line: Vec<u8>,
+    sync_due: Instant,
+}
+
+impl Log {
+    /// Continues the log in `file` at byte `end`; what follows is cut off.
+    pub(crate) fn continue_at(mut file: File, path: &Path, end: u64) -> Result<Self> {
+        let cut = file
+            .set_len(end)
+            .and_then(|()| file.seek(SeekFrom::Start(end)));
+        cut.map_err(Error::io("cannot cut", path))?;
+        Ok(Self {
+            file,
+            path: path.to_owned(),
+            line: Vec::new(),
+            sync_due: Instant::now() + SYNC_EVERY,
+        })
+    }
+
+    pub(crate) fn append(&mut self, event: &Event<'_>) -> Result<()> {
+        self.line.clear();
+        serde_json::to_writer(&mut self.line, event)
+            .map_err(|e| Error::io("cannot put into words a line of", &self.path)(e.into()))?;
+        self.line.push(b'\n');
+        self.file
+            .write_all(&self.line)
+            .map_err(Error::io("cannot write", &self.path))
+    }
+
+    /// Whether a second (or more, if syncs are slow) has passed since the last sync.
+    pub(crate) fn sync_is_due(&self) -> bool {
+        Instant::now() >= self.sync_due
+    }
+
+    /// Makes all lines last through a power cut. `begun` is when the caller began to sync what the
+    /// lines tell of.
+    pub(crate) fn sync(&mut self, begun: Instant) -> Result<()> {
+        self.file
+            .sync_data()
+            .map_err(Error::io("cannot sync", &self.path))?;
+        let now = Instant::now();
+        self.sync_due = now + SYNC_EVERY.max((now - begun) * SYNC_SHARE);
+        Ok(())
+    }
+}
+
+/// Reads the lines of a log up to the first that is torn or none.
+pub(crate) struct LogReader<R> {
+    source: BufReader<R>,
+    path: PathBuf,
+    line: Vec<u8>,
+    end: u64,
+}
+
+impl<R: Read> LogReader<R> {
+    /// Reads from the current position of `source`, which should be its start.
+    pub(crate) fn new(source: R, path: &Path) -> Self {
+        let source = BufReader::with_capacity(1 << 18, source);
+        Self {
+            source,
+            path: path.to_owned(),
+            line: Vec::new(),
+            end: 0,
+        }
+    }
+
+    /// End of the last line given.
+    pub(crate) fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// The next line, and the byte where it begins.
+    pub(crate) fn next(&mut self) -> Result<Option<(u64, Line)>> {
+        self.line.clear();
+        let read = self.source.read_until(b'\n', &mut self.line);
+        let read = read.map_err(Error::io("cannot read", &self.path))?;
+        let Some(text) = self.line.strip_suffix(b"\n") else {
+            return Ok(None);
+        };
+        let Ok(line) = serde_json::from_slice(text) else {
+            return Ok(None);
+        };
+        let begin = self.end;
+        self.end += read as u64;
+        Ok(Some((begin, line)))
+    }
+}

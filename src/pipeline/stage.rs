@@ -1,0 +1,136 @@
+//! [`Maker`]: what a worker does with one plan index.
+
+use std::sync::{Mutex, PoisonError};
+
+use kpack_formats::{Blob, Extent, Sample};
+
+use crate::pipeline::failure::write_failure;
+use crate::pipeline::plan::Plan;
+use crate::pipeline::target::Target;
+use crate::pipeline::window::Stage;
+use crate::sample::{Class, Facts, Made, SampleError, Stage as At};
+use crate::source::Clip;
+
+/// Weight of a clip where nothing is known.
+const UNKNOWN: u64 = 8 << 20;
+
+/// What came of one plan index.
+pub(crate) enum Work {
+    /// To be written into a shard.
+    Sample(Box<Sample>, Facts),
+    /// Written into a tree.
+    Placed {
+        place: String,
+        extent: Extent,
+        bytes: u64,
+        facts: Facts,
+    },
+    Skipped(String),
+    Failed(SampleError),
+    /// The disk refused: the run ends.
+    Fatal(crate::Error),
+}
+
+/// Makes samples, with a state per thread that is used again and again.
+pub(crate) struct Maker<'a, S, F> {
+    plan: &'a Plan,
+    target: Target<'a>,
+    make: F,
+    estimate: Option<&'a (dyn Fn(&Clip) -> u64 + Sync)>,
+    /// States that no thread uses at the moment.
+    idle: Mutex<Vec<S>>,
+}
+
+impl<'a, S, F> Maker<'a, S, F>
+where
+    S: Default + Send,
+    F: Fn(&Clip, &mut S) -> Result<Made, SampleError> + Sync,
+{
+    pub(crate) fn new(
+        plan: &'a Plan,
+        target: Target<'a>,
+        estimate: Option<&'a (dyn Fn(&Clip) -> u64 + Sync)>,
+        make: F,
+    ) -> Self {
+        Self {
+            plan,
+            target,
+            make,
+            estimate,
+            idle: Mutex::default(),
+        }
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<S>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn place(&self, clip: &Clip, sample: Box<Sample>, facts: Facts) -> Work {
+        let Target::Tree(tree) = self.target else {
+            return Work::Sample(sample, facts);
+        };
+        match tree.write(clip, &sample) {
+            Ok(extent) => {
+                let (place, bytes) = (tree.place(clip), sample.blob_bytes());
+                Work::Placed {
+                    place,
+                    extent,
+                    bytes,
+                    facts,
+                }
+            }
+            Err(e) => write_failure(&sample, e).map_or_else(Work::Fatal, Work::Failed),
+        }
+    }
+}
+
+impl<S, F> Stage<Work> for Maker<'_, S, F>
+where
+    S: Default + Send,
+    F: Fn(&Clip, &mut S) -> Result<Made, SampleError> + Sync,
+{
+    fn make(&self, index: u32) -> (Work, u64) {
+        let clip = self.plan.clip(index);
+        let mut state = self.idle().pop().unwrap_or_default();
+        // After a panic the state is dropped with what was half done in it.
+        let made = (self.make)(clip, &mut state);
+        self.idle().push(state);
+        let work = match made {
+            Ok(Made::Sample(sample, facts)) => self.place(clip, sample, facts),
+            Ok(Made::Skipped(reason)) => Work::Skipped(reason),
+            Err(e) => Work::Failed(e),
+        };
+        let bytes = match &work {
+            Work::Sample(sample, _) => in_memory(sample),
+            _ => 0,
+        };
+        (work, bytes)
+    }
+
+    fn panicked(&self, index: u32, message: String) -> Work {
+        let reason = format!("kpack panicked on it ({message}); please report this");
+        Work::Failed(SampleError::new(
+            &self.plan.clip(index).key,
+            At::Decode,
+            Class::Crash,
+            reason,
+        ))
+    }
+
+    fn estimate(&self, index: u32) -> u64 {
+        self.estimate
+            .map_or(UNKNOWN, |estimate| estimate(self.plan.clip(index)))
+    }
+}
+
+/// Bytes of the blobs that are not ranges of files.
+fn in_memory(sample: &Sample) -> u64 {
+    let bytes = |blob: &Blob| {
+        if let Blob::Bytes(bytes) = blob {
+            bytes.len() as u64
+        } else {
+            0
+        }
+    };
+    sample.blobs.values().map(bytes).sum()
+}
