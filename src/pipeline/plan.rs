@@ -197,12 +197,6 @@ impl Plan {
         self.first_of_shard(share(shards, index))..self.first_of_shard(share(shards, index + 1))
     }
 
-    /// Shards of all splits; `None` where that is decided while writing, and in a tree.
-    pub fn shard_count(&self) -> Option<u32> {
-        self.naming.as_ref()?;
-        self.splits.iter().map(|split| split.shards).sum()
-    }
-
     /// Input row of a plan index.
     pub(crate) fn row(&self, index: u32) -> u32 {
         self.order[index as usize]

@@ -1,102 +1,78 @@
 //! `--dry-run`: the plan, and what is wrong with the input. Nothing is written.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::Path;
 
 use kpack::pipeline::Plan;
 use kpack::sample::VideoRecipe;
-use kpack::source::Row;
-use serde_json::json;
+use kpack::source::Clip;
+use serde_json::{Value, json};
 
 use super::progress::KEPT;
-use crate::cli::out::{self, bytes, count, grouped};
-use crate::cli::{Common, Exit};
+use crate::cli::Common;
+use crate::cli::out::{self, bytes, grouped};
 
 /// Prints the plan.
-pub(super) fn run(plan: &Plan, out_dir: &Path, common: &Common) -> anyhow::Result<Exit> {
-    let rows = &plan.input().rows;
-    let problems: Vec<&Row> = rows.iter().filter(|row| row.problem.is_some()).collect();
-    let mut splits: BTreeMap<&str, u64> = BTreeMap::new();
-    for row in rows {
-        *splits
-            .entry(row.clip.split.as_deref().unwrap_or(""))
-            .or_default() += 1;
-    }
-    let source_bytes = source_bytes(plan);
-    let recipe = plan.recipe();
-    let whole = plan_clips(plan).all(|row| row.clip.span.is_none());
-    let copied = recipe.video == VideoRecipe::Copy && whole;
-    let estimate = (copied && recipe.frames.is_none()).then_some(source_bytes);
+pub(super) fn run(plan: &Plan, notes: &[String], common: &Common) -> anyhow::Result<()> {
+    let estimate = estimator(plan);
+    let outline = plan.outline(estimate.as_deref());
+    let sources = source_bytes(plan);
+    let rows = plan.input().rows.iter();
+    let problems: Vec<_> = rows
+        .filter_map(|r| Some((&r.clip, r.problem.as_ref()?)))
+        .collect();
     if common.json {
-        let list = problems.iter().filter_map(|row| {
-            let problem = row.problem.as_ref()?;
-            let (key, source) = (&row.clip.key, &row.clip.source);
+        let list = problems.iter().map(|(clip, problem)| {
+            let (key, source) = (&clip.key, &clip.source);
             let (class, reason) = (problem.class.as_str(), &problem.reason);
-            Some(json!({ "key": key, "source": source, "class": class, "reason": reason }))
+            json!({ "key": key, "source": source, "class": class, "reason": reason })
         });
-        let list: Vec<_> = list.collect();
-        out::print_json(&json!({
-            "clips": rows.len(),
-            "planned": plan.len(),
-            "shards": plan.shard_count(),
-            "splits": splits,
-            "classes": plan.input().classes.len(),
-            "source_bytes": source_bytes,
-            "estimated_bytes": estimate,
-            "problems": list,
-        }))?;
-        return Ok(Exit::Done);
+        let list: Vec<Value> = list.collect();
+        let mut value = serde_json::to_value(&outline)?;
+        if let Some(map) = value.as_object_mut() {
+            map.insert("source_bytes".to_owned(), sources.into());
+            map.insert("classes".to_owned(), plan.input().classes.len().into());
+            // `problems` of the outline counts them by class; here each has its own line.
+            map.insert("problem_rows".to_owned(), list.into());
+            map.insert("notes".to_owned(), notes.into());
+        }
+        return out::print_json(&value);
     }
     out::print(|out| {
-        let planned = u64::from(plan.len());
+        write!(out, "{outline}")?;
+        writeln!(out, "sources   {}", bytes(sources))?;
         writeln!(
             out,
-            "{}: {} planned",
-            out_dir.display(),
-            count(planned, "clip")
-        )?;
-        for (split, n) in splits.iter().filter(|(split, _)| !split.is_empty()) {
-            writeln!(out, "  split {split}: {}", count(*n, "clip"))?;
-        }
-        match plan.shard_count() {
-            Some(shards) => writeln!(out, "  {}", count(u64::from(shards), "shard"))?,
-            None => writeln!(out, "  shards are cut by size while writing")?,
-        }
-        writeln!(out, "  {} of sources", bytes(source_bytes))?;
-        if let Some(estimate) = estimate {
-            writeln!(out, "  about {} to write", bytes(estimate))?;
-        }
-        writeln!(
-            out,
-            "  classes: {}",
+            "classes   {}",
             grouped(plan.input().classes.len() as u64)
         )?;
-        writeln!(out, "{}", count(problems.len() as u64, "problem"))?;
-        for row in problems.iter().take(KEPT) {
-            if let Some(problem) = &row.problem {
-                writeln!(out, "  {} ({})", problem.reason, problem.class.as_str())?;
-            }
+        for (_, problem) in problems.iter().take(KEPT) {
+            let reason = problem.reason.replace(['\n', '\r'], " ");
+            writeln!(out, "  {reason} ({})", problem.class.as_str())?;
         }
         match problems.len().saturating_sub(KEPT) {
             0 => Ok(()),
             more => writeln!(out, "  and {} more: --json lists all", grouped(more as u64)),
         }
-    })?;
-    Ok(Exit::Done)
+    })
 }
 
-fn plan_clips(plan: &Plan) -> impl Iterator<Item = &Row> {
-    plan.input().rows.iter().filter(|row| row.problem.is_none())
+/// Expected bytes of a clip's sample, where that can be told without decoding.
+fn estimator(plan: &Plan) -> Option<Box<dyn Fn(&Clip) -> u64>> {
+    let recipe = plan.recipe();
+    let copied = recipe.video == VideoRecipe::Copy && recipe.frames.is_none();
+    let mut rows = plan.input().rows.iter();
+    let whole = rows.all(|row| row.clip.span.is_none());
+    (copied && whole).then(|| Box::new(super::make::weight) as Box<dyn Fn(&Clip) -> u64>)
 }
 
 /// Bytes of all sources, each file once.
 fn source_bytes(plan: &Plan) -> u64 {
     let mut files: HashMap<&Path, u64> = HashMap::new();
-    for row in plan_clips(plan) {
+    for row in plan.input().rows.iter().filter(|row| row.problem.is_none()) {
         if let Some(media) = &row.clip.media {
-            files
-                .entry(media)
-                .or_insert_with(|| std::fs::metadata(media).map_or(0, |meta| meta.len()));
+            let size = || std::fs::metadata(media).map_or(0, |meta| meta.len());
+            files.entry(media).or_insert_with(size);
         }
     }
     files.values().sum()

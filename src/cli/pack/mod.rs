@@ -2,6 +2,7 @@
 
 pub(crate) mod args;
 mod dry_run;
+mod make;
 mod progress;
 mod report;
 mod resolve;
@@ -74,6 +75,7 @@ impl<'a> Job<'a> {
                     SchemaKind::Sound => Schema::Sound,
                 },
             },
+            level: None,
             compression: match shards.compress {
                 CompressKind::None => Compression::None,
                 CompressKind::Gzip => Compression::Gzip,
@@ -91,7 +93,8 @@ impl<'a> Job<'a> {
             name: shards.name.clone(),
             part: self.run.part.unwrap_or_default(),
         };
-        run::run(self, Target::Shards(&target), options, common)
+        let input = self.read()?;
+        run::run(&self, input, Target::Shards(&target), options, common)
     }
 
     /// Packs into files of their own.
