@@ -1,7 +1,7 @@
 //! A shard as a stream of uncompressed bytes, handed out as [`Bytes`] without a second copy.
 
 use std::fs::File;
-use std::io::{BufReader, Read, Seek};
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -24,6 +24,8 @@ pub(crate) struct Input {
     chunk: Bytes,
     /// Stream offset of `chunk`.
     offset: u64,
+    /// Why no more can be read: what was read before is handed out first.
+    failure: Option<std::io::Error>,
 }
 
 impl Input {
@@ -38,16 +40,16 @@ impl Input {
         let Some(compression) = compress::sniff(head) else {
             return Ok(input);
         };
-        let inflated = Self::inflated(path, compression);
-        if compression != Compression::Zlib {
-            return inflated;
+        let mut inflated = Self::inflated(path, compression)?;
+        if compression == Compression::Zlib {
+            // Two bytes are weak evidence: a damaged shard may begin like zlib.
+            let read = inflated.fill(HEAD);
+            let head = &inflated.chunk[..inflated.chunk.len().min(HEAD)];
+            if !plain(head) && !matches!(read, Ok(0)) {
+                return Ok(input);
+            }
         }
-        // Two bytes are weak evidence: a damaged shard may begin like zlib.
-        let accepted = inflated.and_then(|mut i| {
-            i.fill(HEAD)?;
-            Ok((i.chunk.is_empty() || plain(&i.chunk[..i.chunk.len().min(HEAD)])).then_some(i))
-        });
-        Ok(accepted.ok().flatten().unwrap_or(input))
+        Ok(inflated)
     }
 
     fn raw(path: &Path) -> Result<Self> {
@@ -58,14 +60,12 @@ impl Input {
         if meta.is_dir() {
             return Err(Error::usage("is a folder, not a shard").path(path));
         }
-        let total = meta.is_file().then(|| meta.len());
+        let total = meta.is_file().then_some(meta.len());
         Ok(Self::new(Box::new(file), path, total))
     }
 
     fn inflated(path: &Path, compression: Compression) -> Result<Self> {
-        let mut file = File::open(path).map_err(|e| Error::io("cannot open", e).path(path))?;
-        file.rewind()
-            .map_err(|e| Error::io("cannot seek", e).path(path))?;
+        let file = File::open(path).map_err(|e| Error::io("cannot open", e).path(path))?;
         let file = BufReader::with_capacity(CHUNK, file);
         let source = compress::reader(file, compression).map_err(|e| e.path(path))?;
         Ok(Self::new(source, path, None))
@@ -78,6 +78,7 @@ impl Input {
             total,
             chunk: Bytes::new(),
             offset: 0,
+            failure: None,
         }
     }
 
@@ -111,16 +112,24 @@ impl Input {
         let mut grown = Vec::with_capacity(target.min(expected).max(self.chunk.len()));
         grown.extend_from_slice(&self.chunk);
         let more = (target - grown.len()) as u64;
-        let read = (&mut self.source).take(more).read_to_end(&mut grown);
-        let end = self.offset + grown.len() as u64;
+        if self.failure.is_none() {
+            let read = (&mut self.source).take(more).read_to_end(&mut grown);
+            self.failure = read.err();
+        }
         self.chunk = grown.into();
-        read.map_err(|e| self.read_error(e).offset(end))?;
-        Ok(self.chunk.len().min(want))
+        match &self.failure {
+            Some(e) if self.chunk.len() < want => Err(self.read_error(e)),
+            _ => Ok(self.chunk.len().min(want)),
+        }
     }
 
-    fn read_error(&self, e: std::io::Error) -> Error {
+    fn read_error(&self, e: &std::io::Error) -> Error {
         if e.raw_os_error().is_some() || self.total.is_some() {
-            return Error::io("cannot read", e).path(&self.path);
+            let same = match e.raw_os_error() {
+                Some(code) => std::io::Error::from_raw_os_error(code),
+                None => e.kind().into(),
+            };
+            return Error::io("cannot read", same).path(&self.path);
         }
         Error::corrupt(format!(
             "the compressed stream is damaged or cut short: {e}"

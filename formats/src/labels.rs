@@ -26,8 +26,6 @@ pub(crate) enum Place {
     Cls,
     /// A record: all indexes and all texts, as two lists.
     Lists,
-    /// A frame directory: nothing outside the JSON.
-    Nowhere,
 }
 
 impl Place {
@@ -185,7 +183,7 @@ mod tests {
         ];
         for labels in &lists {
             for meta in &metas {
-                for place in [Place::Cls, Place::Lists, Place::Nowhere] {
+                for place in [Place::Cls, Place::Lists] {
                     let sample = sample(labels.clone(), meta.clone());
                     let written = place.complete(&sample);
                     let read = place.resolve(&written, &place.show(labels));
@@ -199,7 +197,7 @@ mod tests {
     fn metadata_that_already_says_it_stays_as_it_is() {
         let meta = json!({"source": "x", "label": "run", "label_index": 3});
         let sample = sample(vec![label(Some(3), Some("run"))], meta);
-        for place in [Place::Cls, Place::Lists, Place::Nowhere] {
+        for place in [Place::Cls, Place::Lists] {
             assert!(
                 matches!(place.complete(&sample), Cow::Borrowed(_)),
                 "{place:?}"

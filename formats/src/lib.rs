@@ -6,9 +6,12 @@
 
 #![forbid(unsafe_code)]
 
+pub mod atomic;
 mod compress;
 mod crc;
 mod error;
+pub mod framedir;
+mod index;
 mod input;
 mod kidx;
 mod labels;
@@ -26,6 +29,7 @@ pub use compress::{Compression, compress_file};
 pub use crc::crc32c_join;
 pub use error::{At, Error, Kind, Result};
 pub use kidx::{IndexEntry, IndexReader, IndexWriter};
+pub use index::{Index, index_path};
 pub use limits::Limits;
 pub use names::{check_blob_name, check_key, frame_number};
 pub use registry::{FORMATS, format, open, sniff};

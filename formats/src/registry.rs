@@ -3,10 +3,12 @@
 use std::path::Path;
 
 use crate::input::{HEAD, Input};
-use crate::{Error, Format, ReadOptions, Result, ShardReader, tfrecord, webdataset};
+use crate::{
+    Error, Format, Layout, ReadOptions, Result, ShardReader, framedir, tfrecord, webdataset,
+};
 
 /// All formats. Names on the command line, help and docs come from here.
-pub static FORMATS: &[Format] = &[webdataset::FORMAT, tfrecord::FORMAT];
+pub static FORMATS: &[Format] = &[webdataset::FORMAT, tfrecord::FORMAT, framedir::FORMAT];
 
 /// The format of this name.
 pub fn format(name: &str) -> Option<&'static Format> {
@@ -20,7 +22,10 @@ pub fn format(name: &str) -> Option<&'static Format> {
 /// [`crate::Kind::Unsupported`] if neither says anything; [`crate::Kind::Io`].
 pub fn sniff(path: &Path) -> Result<&'static Format> {
     if path.is_dir() {
-        return format("frames").ok_or_else(|| Error::unsupported("is a folder").path(path));
+        let tree = FORMATS
+            .iter()
+            .find(|format| matches!(format.layout, Layout::Tree));
+        return tree.ok_or_else(|| Error::unsupported("folders are not read").path(path));
     }
     let mut input = Input::open(path, sniff_plain)?;
     // A damaged compressed head is left to the reader, which says where it is damaged.

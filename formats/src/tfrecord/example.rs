@@ -69,14 +69,18 @@ pub(super) fn read(
     mut features: BTreeMap<String, Feature>,
     fallback: impl FnOnce() -> String,
 ) -> Result<Sample> {
-    let mut sample = Sample::default();
-    sample.key = match features.get("key").and_then(Feature::one_text) {
-        Some(key) => key.to_owned(),
-        None => fallback(),
-    };
-    if features.get("key").and_then(Feature::one_text).is_some() {
+    let stored = features
+        .get("key")
+        .and_then(Feature::one_text)
+        .map(str::to_owned);
+    if stored.is_some() {
         features.remove("key");
     }
+    let key = stored.unwrap_or_else(fallback);
+    let mut sample = Sample {
+        key,
+        ..Sample::default()
+    };
     let json = features.get("json").and_then(Feature::one_bytes);
     if let Some(meta) = json.and_then(|json| canonical_object(json)) {
         sample.meta = meta;

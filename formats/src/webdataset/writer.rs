@@ -1,6 +1,5 @@
 //! Samples to members.
 
-use std::borrow::Cow;
 use std::fs::File;
 
 use super::header::{self, BLOCK, SIZE_MAX};
@@ -111,11 +110,11 @@ fn cls(sample: &Sample) -> Option<Blob> {
     Some(Blob::from(index.to_string().into_bytes()))
 }
 
-fn json(meta: &Cow<'_, Meta>) -> Result<Option<Blob>> {
+fn json(meta: &Meta) -> Result<Option<Blob>> {
     if meta.is_empty() {
         return Ok(None);
     }
-    let json = serde_json::to_vec(&**meta)
+    let json = serde_json::to_vec(meta)
         .map_err(|e| Error::usage(format!("the metadata cannot be written as JSON: {e}")))?;
     Ok(Some(Blob::from(json)))
 }

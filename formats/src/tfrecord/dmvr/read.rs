@@ -24,14 +24,18 @@ pub(in super::super) fn read(
     mut lists: Lists,
     fallback: impl FnOnce() -> String,
 ) -> Result<Sample> {
-    let mut sample = Sample::default();
-    match context.get("example/id").and_then(Feature::one_text) {
-        Some(key) => {
-            sample.key = key.to_owned();
-            context.remove("example/id");
-        }
-        None => sample.key = fallback(),
+    let stored = context
+        .get("example/id")
+        .and_then(Feature::one_text)
+        .map(str::to_owned);
+    if stored.is_some() {
+        context.remove("example/id");
     }
+    let key = stored.unwrap_or_else(fallback);
+    let mut sample = Sample {
+        key,
+        ..Sample::default()
+    };
     let json = context.get("kpack/json").and_then(Feature::one_bytes);
     let meta = json.and_then(|json| canonical_object(json));
     let known = meta.is_some();

@@ -1,0 +1,49 @@
+//! Frame directories: a sample is a folder of pictures, with its other blobs and a JSON beside it.
+//!
+//! ```text
+//! DIR/KEY/img_00001.jpg    the frames, in order of their numbers
+//! DIR/KEY/img_00002.jpg
+//! DIR/KEY.wav              every other blob, as KEY.NAME
+//! DIR/KEY.json             {...metadata..., "kpack": {"version": 1, "key": KEY,
+//!                           "labels": [{"index": I, "text": T}],
+//!                           "blobs": [{"name": "000001.jpg", "file": "KEY/img_00001.jpg",
+//!                                      "bytes": N, "crc32c": "xxxxxxxx"}, ...]}}
+//! ```
+//!
+//! The JSON is written last, so a sample that has one is whole. A tree made by others needs none:
+//! each folder with pictures is a sample, and so is each sound or video file.
+
+mod naming;
+mod read;
+mod scan;
+mod sidecar;
+mod write;
+
+use std::path::Path;
+
+pub use naming::Naming;
+pub use sidecar::is_sample_json;
+pub use write::write;
+
+use crate::{Format, Layout, ReadOptions, Result, ShardReader};
+
+/// The format's line in the table.
+pub(crate) const FORMAT: Format = Format {
+    name: "frames",
+    about: "folders of pictures, one per sample",
+    extensions: &[],
+    sniff: |_| false,
+    layout: Layout::Tree,
+    open,
+};
+
+fn open(path: &Path, options: &ReadOptions) -> Result<Box<dyn ShardReader + Send>> {
+    Ok(Box::new(read::Reader::open(path, options)?))
+}
+
+/// Lower-cased extension of a picture that counts as a frame.
+fn picture(name: &str) -> Option<String> {
+    let (_, extension) = name.rsplit_once('.')?;
+    let extension = extension.to_ascii_lowercase();
+    matches!(extension.as_str(), "jpg" | "jpeg" | "png" | "webp").then_some(extension)
+}

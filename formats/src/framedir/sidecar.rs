@@ -1,0 +1,155 @@
+//! The JSON beside a frame directory.
+
+use std::path::{Component, Path};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{Error, Label, Meta, Result, Sample, labels};
+
+/// Field that holds what kpack needs; the others are the metadata.
+const OURS: &str = "kpack";
+const VERSION: u64 = 1;
+
+/// One blob's file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Entry {
+    pub(super) name: String,
+    /// Relative to the JSON's folder.
+    pub(super) file: String,
+    pub(super) bytes: u64,
+    /// Eight hex digits.
+    pub(super) crc32c: String,
+}
+
+/// What the JSON says.
+#[derive(Debug, Default)]
+pub(super) struct Sidecar {
+    pub(super) key: String,
+    pub(super) labels: Vec<Label>,
+    pub(super) meta: Meta,
+    pub(super) blobs: Vec<Entry>,
+}
+
+/// The JSON of `sample`, with a newline at the end.
+pub(super) fn encode(sample: &Sample, blobs: &[Entry]) -> Result<Vec<u8>> {
+    if sample.meta.contains_key(OURS) {
+        return Err(Error::usage(format!(
+            "metadata field {OURS:?} is taken by frame directories; rename or drop it"
+        )));
+    }
+    let wrong = |e| Error::usage(format!("the metadata cannot be written as JSON: {e}"));
+    let mut ours = Meta::new();
+    ours.insert("version".into(), VERSION.into());
+    ours.insert("key".into(), sample.key.as_str().into());
+    if !sample.labels.is_empty() {
+        let list: Vec<Value> = sample.labels.iter().map(labels::to_json).collect();
+        ours.insert("labels".into(), list.into());
+    }
+    ours.insert("blobs".into(), serde_json::to_value(blobs).map_err(wrong)?);
+    let mut all = sample.meta.clone();
+    all.insert(OURS.into(), Value::Object(ours));
+    let mut bytes = serde_json::to_vec(&all).map_err(wrong)?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+/// Reads a JSON; `None` if it is not one of kpack's.
+///
+/// # Errors
+/// [`crate::Kind::Corrupt`] if it is one and damaged, or names files outside its folder;
+/// [`crate::Kind::Unsupported`] for a later version.
+pub(super) fn decode(bytes: &[u8]) -> Result<Option<Sidecar>> {
+    let Ok(mut meta) = serde_json::from_slice::<Meta>(bytes) else {
+        return Ok(None);
+    };
+    let Some(Value::Object(ours)) = meta.shift_remove(OURS) else {
+        return Ok(None);
+    };
+    let wrong = |what: &str| Error::corrupt(format!("the JSON's {OURS:?} field has {what}"));
+    match ours.get("version").and_then(Value::as_u64) {
+        Some(VERSION) => {}
+        Some(v) => {
+            let text = format!("the JSON has version {v}, and this build reads {VERSION}");
+            return Err(Error::unsupported(text));
+        }
+        None => return Err(wrong("no version")),
+    }
+    let key = ours
+        .get("key")
+        .and_then(Value::as_str)
+        .ok_or_else(|| wrong("no key"))?;
+    let labels = match ours.get("labels") {
+        None => Some(Vec::new()),
+        Some(Value::Array(list)) => list.iter().map(labels::from_json).collect(),
+        Some(_) => None,
+    };
+    let blobs = ours.get("blobs").cloned().unwrap_or_default();
+    let blobs: Vec<Entry> = serde_json::from_value(blobs).map_err(|_| wrong("a bad blob list"))?;
+    if let Some(entry) = blobs.iter().find(|e| !is_inside(&e.file)) {
+        return Err(wrong(&format!(
+            "a file outside its folder: {:?}",
+            entry.file
+        )));
+    }
+    let labels = labels.ok_or_else(|| wrong("bad labels"))?;
+    Ok(Some(Sidecar {
+        key: key.to_owned(),
+        labels,
+        meta,
+        blobs,
+    }))
+}
+
+fn is_inside(file: &str) -> bool {
+    let normal = |c| matches!(c, Component::Normal(_));
+    !file.is_empty() && !file.contains(['\\', '\0']) && Path::new(file).components().all(normal)
+}
+
+/// Whether `bytes` are the JSON of a frame directory that kpack wrote.
+///
+/// # Errors
+/// [`crate::Kind::Corrupt`] if they are and are damaged, or name files outside their folder;
+/// [`crate::Kind::Unsupported`] for a later version.
+pub fn is_sample_json(bytes: &[u8]) -> Result<bool> {
+    decode(bytes).map(|sidecar| sidecar.is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+    use crate::Kind;
+
+    #[test]
+    fn files_outside_the_folder_are_refused() {
+        for file in ["/etc/passwd", "../x.jpg", "a/../../x", "", "a\\..\\b"] {
+            let json = serde_json::json!({"kpack": {"version": 1, "key": "k", "blobs":
+                [{"name": "jpg", "file": file, "bytes": 1, "crc32c": "00000000"}]}});
+            let e = decode(json.to_string().as_bytes()).unwrap_err();
+            assert_eq!(e.kind(), Kind::Corrupt, "{file}");
+        }
+    }
+
+    #[test]
+    fn other_json_is_left_alone_and_damaged_json_is_named() {
+        for other in ["", "[]", "{}", "{\"label\": 3}", "{\"kpack\"", "\u{feff}{}"] {
+            assert!(decode(other.as_bytes()).unwrap().is_none(), "{other}");
+        }
+        for (json, kind) in [
+            (r#"{"kpack":{}}"#, Kind::Corrupt),
+            (r#"{"kpack":{"version":2}}"#, Kind::Unsupported),
+            (r#"{"kpack":{"version":1}}"#, Kind::Corrupt),
+            (
+                r#"{"kpack":{"version":1,"key":"k","blobs":3}}"#,
+                Kind::Corrupt,
+            ),
+            (
+                r#"{"kpack":{"version":1,"key":"k","blobs":[],"labels":[3]}}"#,
+                Kind::Corrupt,
+            ),
+        ] {
+            assert_eq!(decode(json.as_bytes()).unwrap_err().kind(), kind, "{json}");
+        }
+    }
+}
