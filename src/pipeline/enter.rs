@@ -41,8 +41,8 @@ pub(crate) fn enter(
             return Ok(Entered::Finished(Box::new(dataset)));
         }
         Some(dataset) => {
-            clear_unfinished(folder, &logs, header, target)?;
             clear_finished(folder, &dataset, target)?;
+            clear_unfinished(folder, &logs, header, target)?;
         }
         None if logs.is_empty() => refuse_foreign(folder, plan, overwrite)?,
         None if overwrite => clear_unfinished(folder, &logs, header, target)?,

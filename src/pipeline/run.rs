@@ -126,7 +126,7 @@ impl<'a> Run<'a> {
             }
             Work::Skipped(reason) => (OutcomeRow::skipped(clip, index, &reason), None),
             Work::Failed(e) => (OutcomeRow::failed(clip, index, &e), Some(e)),
-            Work::Fatal(e) => return Err(e.into()),
+            Work::Fatal(e) => return Err(e),
         };
         self.record(index, &row, failure.as_ref())
     }

@@ -122,10 +122,10 @@ impl ShardFile {
             .writer
             .append(sample)
             .map_err(|e| e.path(&self.partial));
-        if let Err(e) = &appended {
-            if e.kind() != Kind::Io || e.at().path.as_deref() != Some(&self.partial) {
-                self.cut_back()?;
-            }
+        if let Err(e) = &appended
+            && (e.kind() != Kind::Io || e.at().path.as_deref() != Some(&self.partial))
+        {
+            self.cut_back()?;
         }
         appended
     }
