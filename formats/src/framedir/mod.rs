@@ -23,7 +23,7 @@ use std::path::Path;
 
 pub use naming::Naming;
 pub use sidecar::is_sample_json;
-pub use write::write;
+pub use write::{write, write_at};
 
 use crate::{Format, Layout, ReadOptions, Result, ShardReader};
 

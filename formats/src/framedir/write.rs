@@ -24,19 +24,29 @@ const CHUNK: usize = 1 << 20;
 /// [`crate::Kind::Usage`] for a key or blob name that is not safe as a file name, or if the
 /// sample's folder holds files that are no frames; [`crate::Kind::Io`].
 pub fn write(dir: &Path, sample: &Sample, naming: &Naming) -> Result<Extent> {
-    write_sample(dir, sample, naming).map_err(|e| e.key(&sample.key))
+    write_at(dir, &sample.key, sample, naming)
 }
 
-fn write_sample(dir: &Path, sample: &Sample, naming: &Naming) -> Result<Extent> {
+/// As [`write`], but at `place` instead of the key: `DIR/PLACE/img_00001.jpg`, `DIR/PLACE.json`.
+/// The JSON keeps the key.
+///
+/// # Errors
+/// Those of [`write`]; `place` has to be what a key may be.
+pub fn write_at(dir: &Path, place: &str, sample: &Sample, naming: &Naming) -> Result<Extent> {
+    write_sample(dir, place, sample, naming).map_err(|e| e.key(&sample.key))
+}
+
+fn write_sample(dir: &Path, place: &str, sample: &Sample, naming: &Naming) -> Result<Extent> {
+    check_key(place)?;
     check_key(&sample.key)?;
     sample
         .blobs
         .keys()
         .try_for_each(|name| check_blob_name(name))?;
     sample.blobs.values().try_for_each(Blob::check_length)?;
-    let target = dir.join(&sample.key);
+    let target = dir.join(place);
     let folder = target.parent().unwrap_or(dir);
-    let stem = sample.key.rsplit('/').next().unwrap_or(&sample.key);
+    let stem = place.rsplit('/').next().unwrap_or(place);
     fs::create_dir_all(folder).map_err(|e| Error::io("cannot create", e).path(folder))?;
     let mut frames: Vec<(&str, &Blob)> = Vec::new();
     let mut others: Vec<(&str, &Blob)> = Vec::new();
