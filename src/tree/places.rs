@@ -83,10 +83,13 @@ fn natural(clip: &Clip, layout: TreeLayout) -> String {
     let mut folders: Vec<&str> = clip.key.split('/').collect();
     let name = folders.pop().unwrap_or_default();
     let split = clip.split.as_deref();
-    let class = clip.labels.first().map(|label| match (&label.text, label.index) {
-        (Some(text), _) => safe(text),
-        (None, index) => index.map_or_else(|| "_".to_owned(), |index| index.to_string()),
-    });
+    let class = clip
+        .labels
+        .first()
+        .map(|label| match (&label.text, label.index) {
+            (Some(text), _) => safe(text),
+            (None, index) => index.map_or_else(|| "_".to_owned(), |index| index.to_string()),
+        });
     let under_split = split.is_some() && folders.first().and_then(|f| split_name(f)) == split;
     let class_at = usize::from(under_split);
     if layout.has_class() && class.is_some() && folders.get(class_at).copied() == class.as_deref() {
@@ -97,7 +100,11 @@ fn natural(clip: &Clip, layout: TreeLayout) -> String {
     }
     let split = split.filter(|_| layout.has_split()).map(safe);
     let class = class.filter(|_| layout.has_class());
-    let mut place: Vec<&str> = split.as_deref().into_iter().chain(class.as_deref()).collect();
+    let mut place: Vec<&str> = split
+        .as_deref()
+        .into_iter()
+        .chain(class.as_deref())
+        .collect();
     place.extend(folders);
     place.push(name);
     place.join("/")
@@ -106,8 +113,15 @@ fn natural(clip: &Clip, layout: TreeLayout) -> String {
 /// A name as a folder's: what may not stand in a key becomes `_`, as in keys.
 fn safe(name: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
-    let name: String = name.bytes().map(|b| if plain(b) { char::from(b) } else { '_' }).collect();
-    if name.is_empty() { "_".to_owned() } else { name }
+    let name: String = name
+        .bytes()
+        .map(|b| if plain(b) { char::from(b) } else { '_' })
+        .collect();
+    if name.is_empty() {
+        "_".to_owned()
+    } else {
+        name
+    }
 }
 
 #[cfg(test)]
@@ -153,7 +167,10 @@ mod tests {
     #[test]
     fn what_is_not_known_has_no_folder() {
         assert_eq!(place(&row("a", None, None), TreeLayout::SplitClass), "a");
-        assert_eq!(place(&row("a", None, Some("run/far")), TreeLayout::Class), "run_far/a");
+        assert_eq!(
+            place(&row("a", None, Some("run/far")), TreeLayout::Class),
+            "run_far/a"
+        );
     }
 
     #[test]
@@ -166,7 +183,10 @@ mod tests {
         ];
         let places = Places::new(&rows, TreeLayout::Class);
         let all: Vec<String> = rows.iter().map(|row| places.of(&row.clip)).collect();
-        assert!(all.iter().take(3).all(|place| place.contains('-')), "{all:?}");
+        assert!(
+            all.iter().take(3).all(|place| place.contains('-')),
+            "{all:?}"
+        );
         assert_eq!(all.last().map(String::as_str), Some("run/b"));
         assert_eq!(all.iter().collect::<HashSet<_>>().len(), 4);
     }

@@ -48,11 +48,11 @@ pub(crate) struct Inspect {
 
 impl Inspect {
     pub(crate) fn run(&self, common: &Common) -> anyhow::Result<Exit> {
-        let shards = Shards::of(&self.path)?;
         let only_one = self.key.is_some() || self.index.is_some();
         if self.path.is_dir() && !only_one && self.extract.is_none() && self.sheet.is_none() {
-            return dataset::run(&self.path, &shards, common);
+            return dataset::run(&self.path, common);
         }
+        let shards = Shards::of(&self.path)?;
         let mut report = Report::new(common.json, only_one || common.verbose > 0);
         let mut sheet = self.sheet.as_deref();
         let damage = shards.walk(|place, sample| {

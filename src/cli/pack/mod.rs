@@ -11,9 +11,10 @@ mod run;
 use kpack::pipeline::{PlanOptions, ShardRule, ShardTarget, Target};
 use kpack::sample::{AudioCodec, Recipe};
 use kpack::source::{self, Input, ReadOptions};
+use kpack::tree::{self, Tree, TreeLayout, TreeOptions};
 use kpack_formats::{Compression, Schema, WriteOptions};
 
-use self::args::{CompressKind, Files, FrameNames, InOut, SchemaKind, Shards};
+use self::args::{CompressKind, Files, FrameNames, InOut, LayoutKind, SchemaKind, Shards};
 pub(crate) use self::resolve::{Defaults, Shape};
 use super::{Common, Exit};
 
@@ -105,8 +106,34 @@ impl<'a> Job<'a> {
         common: &Common,
     ) -> anyhow::Result<Exit> {
         self.recipe.waveform = false;
-        let _ = (files, names, common);
-        anyhow::bail!("not here yet")
+        let picture = self.recipe.frames.map(|frames| frames.image.extension());
+        let given = names.frame_name.is_some() || names.frame_start.is_some();
+        if picture.is_none() && given {
+            let message = "--frame-name and --frame-start need --frames";
+            return Err(kpack::Error::usage(message).into());
+        }
+        let options = TreeOptions {
+            layout: match files.layout {
+                LayoutKind::Flat => TreeLayout::Flat,
+                LayoutKind::Class => TreeLayout::Class,
+                LayoutKind::Split => TreeLayout::Split,
+                LayoutKind::SplitClass => TreeLayout::SplitClass,
+            },
+            frames: picture.map(|extension| tree::FrameNames {
+                template: names
+                    .frame_name
+                    .clone()
+                    .unwrap_or_else(|| format!("img_{{:05}}.{extension}")),
+                start: names.frame_start.unwrap_or(1),
+            }),
+        };
+        let input = self.read()?;
+        let tree = Tree::new(&self.io.out, &input, options)?;
+        let options = PlanOptions {
+            part: self.run.part.unwrap_or_default(),
+            ..PlanOptions::default()
+        };
+        run::run(&self, input, Target::Tree(&tree), options, common)
     }
 
     /// All rows of the inputs, and what the user should know of them.

@@ -31,6 +31,8 @@ pub(super) struct Watch {
     failed: Cell<u64>,
     /// Key and reason of the first failures.
     pub(super) failures: RefCell<Vec<(String, String)>>,
+    /// What was said already.
+    pub(super) notes: RefCell<Vec<String>>,
 }
 
 impl Watch {
@@ -48,6 +50,7 @@ impl Watch {
             before: Cell::new(0),
             failed: Cell::new(0),
             failures: RefCell::default(),
+            notes: RefCell::default(),
         }
     }
 
@@ -154,5 +157,6 @@ impl Progress for Watch {
 
     fn note(&self, text: &str) {
         self.line(&format!("note: {text}"));
+        self.notes.borrow_mut().push(text.to_owned());
     }
 }

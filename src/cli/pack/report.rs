@@ -1,8 +1,10 @@
 //! The closing summary.
 
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 
-use kpack::pipeline::{End, Plan, Summary};
+use kpack::pipeline::{End, Outcome, OutcomeRow, Plan, SAMPLES, Summary};
 
 use super::progress::{KEPT, Watch, span};
 use crate::cli::out::{bytes, count, grouped, say};
@@ -37,10 +39,11 @@ pub(super) fn print(summary: &Summary, plan: &Plan, watch: &Watch, out: &Path) {
         ));
         failures(counts.failed, plan, watch, out);
     }
-    if !summary.empty_shards.is_empty() {
-        let names = summary.empty_shards.join(", ");
+    let notes = watch.notes.borrow();
+    let noted = |name: &String| notes.iter().any(|note| note.contains(name));
+    for name in summary.empty_shards.iter().filter(|name| !noted(name)) {
         say(format_args!(
-            "not written, because all of their samples failed: {names}"
+            "{name} is not written, because none of its clips gave a sample"
         ));
     }
     if let Some(reason) = &summary.reason {
@@ -70,6 +73,10 @@ fn failures(failed: u64, plan: &Plan, watch: &Watch, out: &Path) {
             lines.push(failure.clone());
         }
     }
+    if (lines.len() as u64) < failed && lines.len() < KEPT {
+        lines.extend(earlier(out, &lines));
+        lines.truncate(KEPT);
+    }
     // Few keys are looked up, so one pass over the rows does.
     let source = |key: &str| {
         let mut rows = plan.input().rows.iter();
@@ -95,4 +102,20 @@ fn failures(failed: u64, plan: &Plan, watch: &Watch, out: &Path) {
             file.display()
         ));
     }
+}
+
+/// Failures of earlier runs, from the rows of a finished dataset.
+fn earlier(out: &Path, known: &[(String, String)]) -> Vec<(String, String)> {
+    let Ok(file) = File::open(out.join(SAMPLES)) else {
+        return Vec::new();
+    };
+    let lines = BufReader::new(file).lines().map_while(Result::ok);
+    let rows = lines.filter_map(|line| serde_json::from_str::<OutcomeRow>(&line).ok());
+    let failed = rows.filter(|row| row.outcome == Outcome::Failed);
+    let new = failed.filter(|row| !known.iter().any(|(key, _)| *key == row.key));
+    let texts = new.filter_map(|row| {
+        let (reason, class) = (row.reason?, row.class?.as_str());
+        Some((row.key, format!("{reason} ({class})")))
+    });
+    texts.take(KEPT).collect()
 }
