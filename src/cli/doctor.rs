@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{Common, Exit, out};
+use super::{Common, Exit, libav, out};
 
 const HELP: &str = "\
 Example:
@@ -103,12 +103,58 @@ fn show(out: &mut dyn std::io::Write, check: &Check) -> std::io::Result<()> {
 
 /// libav's libraries, as they are loaded.
 fn libraries() -> Vec<Check> {
-    Vec::new()
+    let versions = libav::versions().into_iter();
+    versions
+        .map(|(name, version)| Check::good(name, version))
+        .collect()
 }
+
+/// What each decoder is for; any of its names will do. The first four are needed for what most
+/// datasets hold.
+const DECODERS: &[(&str, &[&str])] = &[
+    ("H.264", &["h264"]),
+    ("AAC", &["aac"]),
+    ("MPEG-4", &["mpeg4"]),
+    ("MP3", &["mp3float", "mp3"]),
+    ("HEVC", &["hevc"]),
+    ("VP8", &["vp8", "libvpx"]),
+    ("VP9", &["vp9", "libvpx-vp9"]),
+    ("AV1", &["libdav1d", "libaom-av1"]),
+    ("Opus", &["opus", "libopus"]),
+    ("Vorbis", &["vorbis"]),
+    ("AC-3", &["ac3"]),
+    ("FLAC", &["flac"]),
+];
+
+/// Decoders without which packing makes little sense.
+const NEEDED: usize = 4;
+
+/// What each encoder is for.
+const ENCODERS: &[(&str, &str)] = &[("--video h264", "libx264"), ("--audio flac", "flac")];
+
+const LIBAV: &str = "apt-get install libavcodec-extra (Debian, Ubuntu), or an FFmpeg with it";
 
 /// Codecs that real datasets use.
 fn codecs() -> Vec<Check> {
-    Vec::new()
+    let mut checks = Vec::new();
+    for (i, (about, names)) in DECODERS.iter().enumerate() {
+        let known = |name: &&&str| libav::has_decoder(name) == Some(true);
+        if libav::has_decoder("").is_none() {
+            continue;
+        }
+        let name = format!("decode {about}");
+        checks.push(match names.iter().find(known) {
+            Some(decoder) => Check::good(&name, *decoder),
+            None => Check::bad(&name, "not in this libav", i < NEEDED, LIBAV),
+        });
+    }
+    for (about, encoder) in ENCODERS {
+        checks.extend(libav::has_encoder(encoder).map(|there| match there {
+            true => Check::good(about, *encoder),
+            false => Check::bad(about, format!("needs {encoder}"), false, LIBAV),
+        }));
+    }
+    checks
 }
 
 fn program(name: &str, option: &str, fix: &str) -> Check {

@@ -10,6 +10,7 @@ mod doctor;
 mod exit;
 mod frames;
 mod inspect;
+mod libav;
 mod out;
 mod pack;
 mod signals;

@@ -172,5 +172,12 @@ fn read_all(dir: &Path, common: &Common) -> anyhow::Result<Exit> {
             )
         })?;
     }
+    if dir.join(".kpack").is_dir() {
+        let dir = dir.display();
+        out::say(format_args!(
+            "{dir}: unfinished; the command that packs it, again, continues"
+        ));
+        return Ok(Exit::Damage);
+    }
     Ok(walk::exit_of(&damage))
 }

@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use kpack::pipeline::Plan;
-use kpack::sample::VideoRecipe;
+use kpack::sample::{Made, VideoRecipe};
 use kpack::source::Clip;
 use serde_json::{Value, json};
 
+use super::make;
 use super::progress::KEPT;
 use crate::cli::Common;
 use crate::cli::out::{self, bytes, grouped};
@@ -57,13 +59,45 @@ pub(super) fn run(plan: &Plan, notes: &[String], common: &Common) -> anyhow::Res
     })
 }
 
-/// Expected bytes of a clip's sample, where that can be told without decoding.
+/// Expected bytes of a clip's sample: the file's where it is copied whole, else scaled from a few
+/// clips that are made for this. `None` where none of these could be made.
 fn estimator(plan: &Plan) -> Option<Box<dyn Fn(&Clip) -> u64>> {
     let recipe = plan.recipe();
     let copied = recipe.video == VideoRecipe::Copy && recipe.frames.is_none();
     let mut rows = plan.input().rows.iter();
-    let whole = rows.all(|row| row.clip.span.is_none());
-    (copied && whole).then(|| Box::new(super::make::weight) as Box<dyn Fn(&Clip) -> u64>)
+    if copied && rows.all(|row| row.clip.span.is_none()) {
+        return Some(Box::new(make::weight));
+    }
+    let ratio = made_per_weight(plan)?;
+    Some(Box::new(move |clip| {
+        (make::weight(clip) as f64 * ratio) as u64
+    }))
+}
+
+/// Most clips that are made for an estimate, the time after which no more are, and the weight
+/// above which a clip would take too long.
+const TRIES: u32 = 8;
+const PATIENCE: Duration = Duration::from_secs(5);
+const HEAVY: u64 = 64 << 20;
+
+/// Bytes of samples for each unit of weight, from clips spread over the plan.
+fn made_per_weight(plan: &Plan) -> Option<f64> {
+    let (begun, mut tools) = (Instant::now(), make::Tools::default());
+    let (mut made, mut weighed) = (0, 0);
+    let tries = TRIES.min(plan.len());
+    for i in 0..tries {
+        let index = u64::from(plan.len()) * u64::from(i) / u64::from(tries);
+        let clip = plan.clip(u32::try_from(index).ok()?);
+        let weight = make::weight(clip);
+        if weight > HEAVY || begun.elapsed() > PATIENCE {
+            continue;
+        }
+        if let Ok(Made::Sample(sample, _)) = make::make(clip, plan.recipe(), &mut tools) {
+            made += sample.blob_bytes();
+            weighed += weight;
+        }
+    }
+    (weighed > 0).then(|| made as f64 / weighed as f64)
 }
 
 /// Bytes of all sources, each file once.

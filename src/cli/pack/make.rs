@@ -8,7 +8,8 @@ use kpack::sample::{Class, Made, Recipe, SampleError, Stage};
 use kpack::source::Clip;
 
 /// What one thread uses again for each clip.
-pub(super) type Tools = ();
+#[derive(Debug, Default)]
+pub(super) struct Tools;
 
 /// Makes the sample of `clip`.
 pub(super) fn make(clip: &Clip, recipe: &Recipe, _tools: &mut Tools) -> Result<Made, SampleError> {
@@ -50,9 +51,4 @@ pub(super) fn weight(clip: &Clip) -> u64 {
     }
     let meta = clip.media.as_ref().and_then(|path| path.metadata().ok());
     meta.map_or(0, |meta| meta.len())
-}
-
-/// Version of libav, for the manifest.
-pub(super) fn libav() -> String {
-    String::new()
 }

@@ -94,7 +94,8 @@ impl<'a> Job<'a> {
             name: shards.name.clone(),
             part: self.run.part.unwrap_or_default(),
         };
-        let input = self.read()?;
+        let mut input = self.read()?;
+        input.notes.extend(self.mono_warning());
         run::run(&self, input, Target::Shards(&target), options, common)
     }
 
@@ -166,6 +167,18 @@ impl<'a> Job<'a> {
             ))),
             None => Ok(()),
         }
+    }
+
+    /// Readers of DMVR's waveform know one channel only.
+    fn mono_warning(&self) -> Option<String> {
+        let dmvr = self.recipe.waveform && self.schema == SchemaKind::Dmvr;
+        let mono = self
+            .recipe
+            .audio
+            .is_none_or(|audio| audio.channels == Some(1));
+        (dmvr && !mono).then(|| {
+            "readers of DMVR take the waveform as one channel: --channels 1 makes it so".to_owned()
+        })
     }
 
     /// Class indexes made from one split alone may differ from those of another.

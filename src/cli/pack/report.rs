@@ -95,12 +95,11 @@ fn failures(failed: u64, plan: &Plan, watch: &Watch, out: &Path) {
     }
     let more = failed.saturating_sub(lines.len() as u64);
     if more > 0 {
-        let file = out.join("samples.jsonl");
-        say(format_args!(
-            "  and {} more: see {}",
-            grouped(more),
-            file.display()
-        ));
+        let (more, file) = (grouped(more), out.join(SAMPLES));
+        match file.exists() {
+            true => say(format_args!("  and {more} more: see {}", file.display())),
+            false => say(format_args!("  and {more} more: {SAMPLES} will name them")),
+        }
     }
 }
 

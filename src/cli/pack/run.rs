@@ -7,7 +7,7 @@ use super::progress::Watch;
 use super::{Job, dry_run, make, report};
 use crate::cli::signals::Signals;
 use crate::cli::values::MaxFailures;
-use crate::cli::{Common, Exit, out};
+use crate::cli::{Common, Exit, libav, out};
 use kpack::source::Input;
 
 /// Plans, packs, reports.
@@ -34,7 +34,7 @@ pub(super) fn run(
         threads: common.threads(),
         failures: limit(job),
         overwrite: job.run.overwrite,
-        libav: make::libav(),
+        libav: libav::release(),
         estimate: Some(&make::weight),
         ..Options::default()
     };
