@@ -59,9 +59,12 @@ pub(super) fn run(plan: &Plan, notes: &[String], common: &Common) -> anyhow::Res
     })
 }
 
-/// Expected bytes of a clip's sample: the file's where it is copied whole, else scaled from a few
+/// Expected bytes of a clip's sample.
+type Estimator = Box<dyn Fn(&Clip) -> u64>;
+
+/// How to tell a sample's bytes: those of the file where it is copied whole, else scaled from a few
 /// clips that are made for this. `None` where none of these could be made.
-fn estimator(plan: &Plan) -> Option<Box<dyn Fn(&Clip) -> u64>> {
+fn estimator(plan: &Plan) -> Option<Estimator> {
     let recipe = plan.recipe();
     let copied = recipe.video == VideoRecipe::Copy && recipe.frames.is_none();
     let mut rows = plan.input().rows.iter();
@@ -82,7 +85,7 @@ const HEAVY: u64 = 64 << 20;
 
 /// Bytes of samples for each unit of weight, from clips spread over the plan.
 fn made_per_weight(plan: &Plan) -> Option<f64> {
-    let (begun, mut tools) = (Instant::now(), make::Tools::default());
+    let (begun, mut tools) = (Instant::now(), Default::default());
     let (mut made, mut weighed) = (0, 0);
     let tries = TRIES.min(plan.len());
     for i in 0..tries {
