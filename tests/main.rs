@@ -1,5 +1,9 @@
 //! All integration tests in one binary.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::print_stdout,
+    reason = "measurements and skipped tests are told"
+)]
 
 #[cfg(feature = "cli")]
 mod cli;

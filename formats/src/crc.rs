@@ -52,7 +52,7 @@ mod tests {
 
     #[test]
     fn joined_is_the_checksum_of_the_whole() {
-        let bytes: Vec<u8> = (0..40_000u32).map(|i| (i * i >> 3) as u8).collect();
+        let bytes: Vec<u8> = (0..40_000u32).map(|i| ((i * i) >> 3) as u8).collect();
         for cut in [0, 1, 2, 7, 511, 512, 20_000, 39_999, 40_000] {
             let (a, b) = bytes.split_at(cut);
             let joined = crc32c_join(crc32c::crc32c(a), crc32c::crc32c(b), b.len() as u64);

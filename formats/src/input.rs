@@ -71,7 +71,7 @@ impl Input {
         Ok(Self::new(source, path, None))
     }
 
-    pub(crate) fn new(source: Box<dyn Read + Send>, path: &Path, total: Option<u64>) -> Self {
+    fn new(source: Box<dyn Read + Send>, path: &Path, total: Option<u64>) -> Self {
         Self {
             source,
             path: path.to_owned(),
@@ -79,6 +79,15 @@ impl Input {
             chunk: Bytes::new(),
             offset: 0,
             failure: None,
+        }
+    }
+
+    /// Reads bytes in memory; what is taken shares them.
+    pub(crate) fn of_bytes(bytes: Bytes, path: &Path) -> Self {
+        let total = Some(bytes.len() as u64);
+        Self {
+            chunk: bytes,
+            ..Self::new(Box::new(std::io::empty()), path, total)
         }
     }
 

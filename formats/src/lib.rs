@@ -35,6 +35,6 @@ pub use names::{check_blob_name, check_key, frame_number};
 pub use registry::{FORMATS, format, open, sniff};
 pub use sample::{Blob, Label, Meta, Sample};
 pub use shard::{
-    Extent, Format, Layout, Member, ReadOptions, Schema, ShardInfo, ShardReader, ShardWriter,
-    WriteOptions,
+    Extent, Format, Layout, Member, ReadOptions, Reading, Schema, ShardInfo, ShardReader,
+    ShardWriter, WriteOptions,
 };

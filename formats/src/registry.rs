@@ -3,9 +3,7 @@
 use std::path::Path;
 
 use crate::input::{HEAD, Input};
-use crate::{
-    Error, Format, Layout, ReadOptions, Result, ShardReader, framedir, tfrecord, webdataset,
-};
+use crate::{Error, Format, Layout, ReadOptions, Reading, Result, framedir, tfrecord, webdataset};
 
 /// All formats. Names on the command line, help and docs come from here.
 pub static FORMATS: &[Format] = &[webdataset::FORMAT, tfrecord::FORMAT, framedir::FORMAT];
@@ -59,6 +57,6 @@ fn by_name(path: &Path) -> Option<&'static Format> {
 ///
 /// # Errors
 /// As [`sniff`]; and what opening it gives.
-pub fn open(path: &Path, options: &ReadOptions) -> Result<Box<dyn ShardReader + Send>> {
+pub fn open(path: &Path, options: &ReadOptions) -> Result<Reading> {
     (sniff(path)?.open)(path, options)
 }

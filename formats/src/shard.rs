@@ -4,6 +4,8 @@
 use std::fs::File;
 use std::path::Path;
 
+use bytes::Bytes;
+
 use crate::{Limits, Result, Sample};
 
 /// Where one sample lies in its shard (or, for a frame directory, what its files hold together).
@@ -62,6 +64,9 @@ pub trait ShardReader {
     fn position(&self) -> (u64, u64);
 }
 
+/// A reader of any format.
+pub type Reading = Box<dyn ShardReader + Send>;
+
 /// How samples are laid out; formats take what concerns them.
 #[derive(Debug, Clone, Default)]
 pub struct WriteOptions {
@@ -118,6 +123,10 @@ pub struct Format {
     pub sniff: fn(head: &[u8]) -> bool,
     /// How samples are kept.
     pub layout: Layout,
+    /// Reads uncompressed bytes in memory: a shard, or a run of whole samples of one (the extent of a
+    /// sample, say). Blobs share the bytes. The path serves messages, offsets count from the first
+    /// byte. `None` for trees.
+    pub read: Option<fn(bytes: Bytes, path: &Path, options: &ReadOptions) -> Reading>,
     /// Opens a shard (or a tree) for reading, inflating it if its first bytes say so.
-    pub open: fn(path: &Path, options: &ReadOptions) -> Result<Box<dyn ShardReader + Send>>,
+    pub open: fn(path: &Path, options: &ReadOptions) -> Result<Reading>,
 }

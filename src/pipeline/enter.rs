@@ -4,7 +4,7 @@ use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use crate::pipeline::dataset::{DATASET, Dataset, LABELS, Origin, SAMPLES, ShardRecord};
-use crate::pipeline::files::{open_rw, remove};
+use crate::pipeline::files::{exists, moment, open_rw, remove};
 use crate::pipeline::folder::{Folder, WORK, index_name};
 use crate::pipeline::header::Header;
 use crate::pipeline::log::{Line, LogReader};
@@ -32,6 +32,8 @@ pub(crate) fn enter(
     overwrite: bool,
 ) -> Result<Entered> {
     fs::create_dir_all(&folder.out).map_err(Error::io("cannot create folder", &folder.out))?;
+    // In this order, so that what other parts write meanwhile is not taken for foreign.
+    let there = entries(&folder.out)?;
     let logs = logs(folder)?;
     match Dataset::read(&folder.out)? {
         Some(dataset) if !overwrite => {
@@ -44,14 +46,24 @@ pub(crate) fn enter(
             clear_finished(folder, &dataset, target)?;
             clear_unfinished(folder, &logs, header, target)?;
         }
-        None if logs.is_empty() => refuse_foreign(folder, plan, overwrite)?,
+        None if logs.is_empty() => refuse_foreign(folder, &there, plan, overwrite)?,
         None if overwrite => clear_unfinished(folder, &logs, header, target)?,
         None => refuse_other(folder, &logs, header)?,
     }
     fs::create_dir_all(&folder.work).map_err(Error::io("cannot create folder", &folder.work))?;
     let path = folder.log(header.part, header.parts);
     let log = lock(&path)?;
+    if exists(&folder.out.join(DATASET)) {
+        return Err(just_finished(&path));
+    }
     Ok(Entered::Unfinished(log, path))
+}
+
+fn just_finished(log: &Path) -> Error {
+    Error::usage(format!(
+        "{}: another process has just finished this dataset; run the command again to see it",
+        log.display()
+    ))
 }
 
 /// Opens and locks a part's log. The lock goes with the handle, also in a crash.
@@ -59,39 +71,37 @@ pub(crate) fn lock(path: &Path) -> Result<File> {
     let log = open_rw(path)?;
     match log.try_lock() {
         Ok(()) if path.exists() => Ok(log),
-        Ok(()) => Err(Error::usage(format!(
-            "{}: another process has just finished this dataset; run the command again to see it",
-            path.display()
-        ))),
+        Ok(()) => Err(just_finished(path)),
         Err(TryLockError::WouldBlock) => Err(Error::usage(format!(
             "{}: another process is packing this part; wait for it, or use another folder",
             path.display()
         ))),
+        // Some network file systems know no locks; users of these keep their processes apart.
+        Err(TryLockError::Error(e)) if e.kind() == std::io::ErrorKind::Unsupported => Ok(log),
         Err(TryLockError::Error(e)) => Err(Error::io("cannot lock", path)(e)),
     }
 }
 
-/// The logs of all parts, in the order of their names.
-pub(crate) fn logs(folder: &Folder) -> Result<Vec<PathBuf>> {
-    let entries = match fs::read_dir(&folder.work) {
+/// Names of what is in `folder`; none if it is not there.
+fn entries(folder: &Path) -> Result<Vec<String>> {
+    let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(e) => return Err(Error::io("cannot read folder", &folder.work)(e)),
+        Err(e) => return Err(Error::io("cannot read folder", folder)(e)),
     };
-    let mut logs = Vec::new();
-    for entry in entries {
-        let path = entry
-            .map_err(Error::io("cannot read folder", &folder.work))?
-            .path();
-        let name = path
-            .file_name()
-            .map(|name| name.to_string_lossy().into_owned());
-        if name.is_some_and(|name| name.starts_with("part-") && name.ends_with(".jsonl")) {
-            logs.push(path);
-        }
-    }
-    logs.sort();
-    Ok(logs)
+    let name = |entry: fs::DirEntry| entry.file_name().to_string_lossy().into_owned();
+    let names = entries
+        .map(|entry| entry.map(name))
+        .collect::<std::io::Result<Vec<_>>>();
+    names.map_err(Error::io("cannot read folder", folder))
+}
+
+/// The logs of all parts, in the order of their names.
+pub(crate) fn logs(folder: &Folder) -> Result<Vec<PathBuf>> {
+    let mut names = entries(&folder.work)?;
+    names.retain(|name| name.starts_with("part-") && name.ends_with(".jsonl"));
+    names.sort();
+    Ok(names.iter().map(|name| folder.work.join(name)).collect())
 }
 
 fn header_of(log: &Path) -> Result<Option<Header>> {
@@ -135,14 +145,8 @@ fn refuse_other(folder: &Folder, logs: &[PathBuf], header: &Header) -> Result<()
 }
 
 /// Refuses a folder that kpack has not written, unless `overwrite` allows to add to it.
-fn refuse_foreign(folder: &Folder, plan: &Plan, overwrite: bool) -> Result<()> {
-    let entries =
-        fs::read_dir(&folder.out).map_err(Error::io("cannot read folder", &folder.out))?;
-    for entry in entries {
-        let name = entry
-            .map_err(Error::io("cannot read folder", &folder.out))?
-            .file_name();
-        let name = name.to_string_lossy();
+fn refuse_foreign(folder: &Folder, there: &[String], plan: &Plan, overwrite: bool) -> Result<()> {
+    for name in there {
         if name == WORK {
             continue;
         }
@@ -156,12 +160,12 @@ fn refuse_foreign(folder: &Folder, plan: &Plan, overwrite: bool) -> Result<()> {
         let ours = |prefix: &str| {
             plan.naming
                 .as_ref()
-                .is_some_and(|naming| naming.is_shard(prefix, &name))
+                .is_some_and(|naming| naming.is_shard(prefix, name))
         };
-        if [SAMPLES, LABELS].contains(&&*name) || plan.splits.iter().any(|s| ours(&s.prefix)) {
+        if [SAMPLES, LABELS].contains(&&**name) || plan.splits.iter().any(|s| ours(&s.prefix)) {
             return Err(Error::usage(format!(
                 "{} is in the way, and kpack did not write it: move it, or use another folder",
-                folder.out.join(&*name).display()
+                folder.out.join(name).display()
             )));
         }
     }
@@ -220,6 +224,7 @@ fn clear_unfinished(
 
 /// Removes the working folder, if it is there.
 pub(crate) fn remove_work(folder: &Folder) -> Result<()> {
+    moment()?;
     match fs::remove_dir_all(&folder.work) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
             Err(Error::io("cannot remove folder", &folder.work)(e))

@@ -6,8 +6,18 @@ use std::path::Path;
 
 use crate::{Error, Result};
 
+/// Where a test may pretend that the process dies: before each change on disk. Nothing otherwise.
+#[cfg(not(test))]
+#[inline(always)]
+pub(crate) fn moment() -> Result<()> {
+    Ok(())
+}
+#[cfg(test)]
+pub(crate) use crate::pipeline::crash_tests::moment;
+
 /// Opens for reading and writing, and creates if need be; nothing is cut off.
 pub(crate) fn open_rw(path: &Path) -> Result<File> {
+    moment()?;
     OpenOptions::new()
         .read(true)
         .write(true)
@@ -19,6 +29,7 @@ pub(crate) fn open_rw(path: &Path) -> Result<File> {
 
 /// Makes renames and new files in `folder` last through a power cut, where the system can.
 pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
+    moment()?;
     if cfg!(unix) {
         let synced = File::open(folder).and_then(|folder| folder.sync_all());
         synced.map_err(Error::io("cannot sync folder", folder))?;
@@ -27,11 +38,13 @@ pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
 }
 
 pub(crate) fn rename(from: &Path, to: &Path) -> Result<()> {
+    moment()?;
     fs::rename(from, to).map_err(Error::io("cannot rename to", to))
 }
 
 /// Removes a file; one that is not there is no error.
 pub(crate) fn remove(path: &Path) -> Result<()> {
+    moment()?;
     match fs::remove_file(path) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
             Err(Error::io("cannot remove", path)(e))
@@ -54,6 +67,7 @@ pub(crate) fn write_whole(
     let file = File::create(scratch).map_err(Error::io("cannot create", scratch))?;
     let mut file = BufWriter::with_capacity(1 << 20, file);
     write(&mut file)?;
+    moment()?;
     let synced = file.flush().and_then(|()| file.get_ref().sync_all());
     synced.map_err(Error::io("cannot write", scratch))?;
     rename(scratch, path)

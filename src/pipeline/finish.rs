@@ -74,6 +74,8 @@ pub(crate) fn finish(folder: &Folder, logs: &[PathBuf]) -> Result<Dataset> {
         shards: written,
         empty_shards: empty.into_iter().map(|shard| shard.name).collect(),
     };
+    // The manifest says that all the rest is there, so it is the last to appear.
+    sync_folder(&folder.out)?;
     write_whole(&folder.out.join(DATASET), &folder.scratch(), |file| {
         serde_json::to_writer_pretty(&mut *file, &dataset)
             .map_err(std::io::Error::from)

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use crate::pipeline::dataset::ShardRecord;
+use crate::pipeline::files::moment;
 use crate::pipeline::header::Header;
 use crate::pipeline::row::OutcomeRow;
 use crate::{Error, Result};
@@ -72,6 +73,11 @@ impl Log {
         serde_json::to_writer(&mut self.line, event)
             .map_err(|e| Error::io("cannot put into words a line of", &self.path)(e.into()))?;
         self.line.push(b'\n');
+        if let Err(e) = moment() {
+            // What a full disk or a power cut leaves of a line.
+            let _ = self.file.write_all(&self.line[..self.line.len() / 2]);
+            return Err(e);
+        }
         self.file
             .write_all(&self.line)
             .map_err(Error::io("cannot write", &self.path))
@@ -85,6 +91,7 @@ impl Log {
     /// Makes all lines last through a power cut. `begun` is when the caller began to sync what the
     /// lines tell of.
     pub(crate) fn sync(&mut self, begun: Instant) -> Result<()> {
+        moment()?;
         self.file
             .sync_data()
             .map_err(Error::io("cannot sync", &self.path))?;

@@ -9,6 +9,8 @@
 //! The order of samples, and with it every byte, is decided by the plan; threads, failures and
 //! interruptions cannot change it, because samples reach their shard one at a time in plan order.
 
+#[cfg(test)]
+mod crash_tests;
 mod dataset;
 mod enter;
 mod failure;
@@ -33,6 +35,8 @@ mod stage;
 mod summary;
 mod target;
 mod window;
+#[cfg(test)]
+mod window_tests;
 
 use std::path::Path;
 use std::sync::atomic::AtomicBool;

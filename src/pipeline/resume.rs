@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use crate::pipeline::dataset::ShardRecord;
 use crate::pipeline::enter;
+use crate::pipeline::files::sync_folder;
 use crate::pipeline::folder::Folder;
 use crate::pipeline::header::Header;
 use crate::pipeline::log::{Event, Line, Log, LogReader};
@@ -135,6 +136,8 @@ fn begin<'a>(
         }
     }
     log.sync(Instant::now())?;
+    sync_folder(&folder.work)?;
+    sync_folder(&folder.out)?;
     let shards = match target {
         Target::Shards(target) => Some(Shards::new(plan, target, folder, progress, Vec::new())?),
         Target::Tree(_) => None,

@@ -11,7 +11,7 @@ use kpack_formats::{
 };
 
 use crate::pipeline::dataset::ShardRecord;
-use crate::pipeline::files::{exists, open_rw, remove, rename, sync_folder};
+use crate::pipeline::files::{exists, moment, open_rw, remove, rename, sync_folder};
 use crate::pipeline::folder::{Folder, index_name};
 use crate::pipeline::log::{Event, Log};
 use crate::pipeline::target::ShardTarget;
@@ -132,6 +132,7 @@ impl ShardFile {
 
     /// Counts the sample that was written last.
     pub(crate) fn keep(&mut self, key: &str, extent: &Extent) -> Result<()> {
+        moment()?;
         self.index.append(key, extent)?;
         self.end = extent.offset + extent.length;
         self.crc32c = crc32c_join(self.crc32c, extent.crc32c, extent.length);
@@ -156,7 +157,9 @@ impl ShardFile {
     /// before the name appears, and the log says that it appeared only after the folder knows.
     pub(crate) fn commit(self, folder: &Folder, log: &mut Log) -> Result<ShardRecord> {
         let begun = Instant::now();
+        moment()?;
         let info = self.writer.finish().map_err(|e| e.path(&self.partial))?;
+        moment()?;
         let index = self.index.finish(info.bytes)?;
         let whole = folder.whole(&self.name);
         let index_partial = folder.partial(&index_name(&self.name));

@@ -1,6 +1,7 @@
 //! The pipeline with samples that cost nothing.
 
 mod determinism;
+mod disk;
 mod folder;
 mod outcomes;
 mod parts;
@@ -22,7 +23,7 @@ use kpack::sample::{Class, Facts, Made, Recipe, SampleError, Size, Stage, Trim, 
 use kpack::source::{Clip, Input, Problem, Row};
 use kpack_formats::{Compression, Label, Sample, WriteOptions};
 
-pub fn recipe() -> Recipe {
+pub(crate) fn recipe() -> Recipe {
     Recipe {
         video: VideoRecipe::Copy,
         trim: Trim::Exact,
@@ -35,7 +36,7 @@ pub fn recipe() -> Recipe {
 }
 
 /// `n` clips, every third of split `val`, every ninth without its video.
-pub fn input(n: usize) -> Input {
+pub(crate) fn input(n: usize) -> Input {
     let row = |i: usize| {
         let split = if i % 3 == 2 { "val" } else { "train" };
         let clip = Clip {
@@ -63,7 +64,7 @@ pub fn input(n: usize) -> Input {
     }
 }
 
-pub fn shards(format: &str, compression: Compression) -> ShardTarget {
+pub(crate) fn shards(format: &str, compression: Compression) -> ShardTarget {
     ShardTarget {
         format: kpack_formats::format(format).unwrap(),
         write: WriteOptions::default(),
@@ -72,18 +73,18 @@ pub fn shards(format: &str, compression: Compression) -> ShardTarget {
     }
 }
 
-pub fn number(clip: &Clip) -> u64 {
+pub(crate) fn number(clip: &Clip) -> u64 {
     clip.key.rsplit('_').next().unwrap().parse().unwrap()
 }
 
 /// A number that looks random and is always the same for `n`.
-pub fn noise(n: u64) -> u64 {
+pub(crate) fn noise(n: u64) -> u64 {
     let mut z = n.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x1234_5678;
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z ^ (z >> 29)
 }
 
-pub fn sample(clip: &Clip, bytes: usize) -> Sample {
+pub(crate) fn sample(clip: &Clip, bytes: usize) -> Sample {
     let n = number(clip);
     let blob = |salt: u64, len: usize| -> Vec<u8> {
         (0..len)
@@ -106,7 +107,7 @@ pub fn sample(clip: &Clip, bytes: usize) -> Sample {
 }
 
 /// Fails, skips and panics on some clips; the others become samples of 100 to 1600 bytes.
-pub fn make(clip: &Clip, state: &mut Vec<u8>) -> Result<Made, SampleError> {
+pub(crate) fn make(clip: &Clip, state: &mut Vec<u8>) -> Result<Made, SampleError> {
     state.push(0);
     let n = number(clip);
     match n % 20 {
@@ -132,7 +133,7 @@ pub fn make(clip: &Clip, state: &mut Vec<u8>) -> Result<Made, SampleError> {
 }
 
 /// [`make`] with random waits.
-pub fn slow_make(clip: &Clip, state: &mut Vec<u8>) -> Result<Made, SampleError> {
+pub(crate) fn slow_make(clip: &Clip, state: &mut Vec<u8>) -> Result<Made, SampleError> {
     static CALLS: AtomicU64 = AtomicU64::new(0);
     let wait = noise(CALLS.fetch_add(1, Relaxed)) % 1500;
     std::thread::sleep(Duration::from_micros(wait));
@@ -141,7 +142,7 @@ pub fn slow_make(clip: &Clip, state: &mut Vec<u8>) -> Result<Made, SampleError> 
 
 /// One kind of run.
 #[derive(Clone)]
-pub struct Case {
+pub(crate) struct Case {
     pub clips: usize,
     pub target: ShardTarget,
     pub plan: PlanOptions,
@@ -149,7 +150,7 @@ pub struct Case {
 }
 
 impl Case {
-    pub fn new(format: &str, rule: ShardRule) -> Self {
+    pub(crate) fn new(format: &str, rule: ShardRule) -> Self {
         Self {
             clips: 90,
             target: shards(format, Compression::None),
@@ -160,7 +161,7 @@ impl Case {
             threads: 2,
         }
     }
-    pub fn plan(&self) -> Plan {
+    pub(crate) fn plan(&self) -> Plan {
         Plan::new(
             input(self.clips),
             recipe(),
@@ -169,14 +170,14 @@ impl Case {
         )
         .unwrap()
     }
-    pub fn options(&self) -> Options<'static> {
+    pub(crate) fn options(&self) -> Options<'static> {
         Options {
             threads: self.threads,
             libav: "61.1".into(),
             ..Options::default()
         }
     }
-    pub fn run(&self, out: &Path) -> Result<Summary> {
+    pub(crate) fn run(&self, out: &Path) -> Result<Summary> {
         self.run_with(
             out,
             &self.options(),
@@ -185,7 +186,7 @@ impl Case {
             &AtomicBool::new(false),
         )
     }
-    pub fn run_with(
+    pub(crate) fn run_with(
         &self,
         out: &Path,
         options: &Options<'_>,
@@ -205,7 +206,7 @@ impl Case {
         )
     }
     /// The bytes of an undisturbed run.
-    pub fn undisturbed(&self) -> Files {
+    pub(crate) fn undisturbed(&self) -> Files {
         let out = tempfile::tempdir().unwrap();
         let summary = self.run(&out.path().join("out")).unwrap();
         assert_eq!(summary.counts.settled(), summary.counts.clips);
@@ -213,10 +214,10 @@ impl Case {
     }
 }
 
-pub type Files = BTreeMap<String, Vec<u8>>;
+pub(crate) type Files = BTreeMap<String, Vec<u8>>;
 
 /// All files below `folder`, by path.
-pub fn files(folder: &Path) -> Files {
+pub(crate) fn files(folder: &Path) -> Files {
     let entries = walkdir::WalkDir::new(folder)
         .into_iter()
         .map(|entry| entry.unwrap());
@@ -236,7 +237,7 @@ pub fn files(folder: &Path) -> Files {
 
 /// Equal, or the names that differ.
 #[track_caller]
-pub fn assert_same(got: &Files, want: &Files, what: &str) {
+pub(crate) fn assert_same(got: &Files, want: &Files, what: &str) {
     let names = |files: &Files| files.keys().cloned().collect::<Vec<_>>();
     assert_eq!(names(got), names(want), "{what}");
     let differ: Vec<_> = want
@@ -250,7 +251,7 @@ pub fn assert_same(got: &Files, want: &Files, what: &str) {
     );
 }
 
-pub fn rows(out: &Path) -> Vec<OutcomeRow> {
+pub(crate) fn rows(out: &Path) -> Vec<OutcomeRow> {
     let path = out.join("samples.jsonl");
     let file = std::fs::File::open(&path).unwrap();
     OutcomeRow::read_all(file, &path)
@@ -258,7 +259,7 @@ pub fn rows(out: &Path) -> Vec<OutcomeRow> {
         .collect()
 }
 
-pub fn count(rows: &[OutcomeRow], outcome: Outcome) -> u64 {
+pub(crate) fn count(rows: &[OutcomeRow], outcome: Outcome) -> u64 {
     rows.iter().filter(|row| row.outcome == outcome).count() as u64
 }
 

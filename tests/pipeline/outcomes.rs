@@ -109,6 +109,35 @@ fn rows_and_indexes_point_at_the_bytes() {
 }
 
 #[test]
+fn a_row_has_its_fields_in_the_documented_order() {
+    let mut case = Case::new("webdataset", ShardRule::Samples(7));
+    case.clips = 9;
+    let files = case.undisturbed();
+    let text = String::from_utf8(files["samples.jsonl"].clone()).unwrap();
+    let fields = |line: usize| -> Vec<String> {
+        let row: kpack_formats::Meta =
+            serde_json::from_str(text.lines().nth(line).unwrap()).unwrap();
+        row.into_iter().map(|(name, _)| name).collect()
+    };
+    assert_eq!(
+        fields(0).join(" "),
+        "key source outcome index media shard offset length crc32c label label_index split frames \
+         fps bytes"
+    );
+    assert_eq!(
+        fields(3).join(" "),
+        "key source outcome class reason index stage media label label_index split"
+    );
+    assert_eq!(
+        fields(4).join(" "),
+        "key source outcome class reason stage media label label_index split"
+    );
+    let first =
+        r#"{"key":"class/clip_0","source":"class/clip \"0\".mp4","outcome":"done","index":0,"#;
+    assert!(text.starts_with(first), "{text}");
+}
+
+#[test]
 fn a_shard_of_failures_only_is_not_written_and_is_named() {
     let mut case = Case::new("webdataset", ShardRule::Samples(10));
     case.clips = 60;

@@ -25,7 +25,7 @@ pub use naming::Naming;
 pub use sidecar::is_sample_json;
 pub use write::{write, write_at};
 
-use crate::{Format, Layout, ReadOptions, Result, ShardReader};
+use crate::{Format, Layout, ReadOptions, Reading, Result};
 
 /// The format's line in the table.
 pub(crate) const FORMAT: Format = Format {
@@ -34,10 +34,11 @@ pub(crate) const FORMAT: Format = Format {
     extensions: &[],
     sniff: |_| false,
     layout: Layout::Tree,
+    read: None,
     open,
 };
 
-fn open(path: &Path, options: &ReadOptions) -> Result<Box<dyn ShardReader + Send>> {
+fn open(path: &Path, options: &ReadOptions) -> Result<Reading> {
     Ok(Box::new(read::Reader::open(path, options)?))
 }
 

@@ -21,10 +21,13 @@ use crate::labels::{Place, Shown, canonical_object};
 use crate::names::is_blob_name;
 use crate::{Blob, Result, Sample};
 
+/// Holds the key, whatever a record made elsewhere had there.
+const KEY: &str = "key";
+
 /// Feature name of a blob.
 fn feature_name(name: &str, json_is_taken: bool) -> Cow<'_, str> {
     let taken = match name {
-        "key" | "cls" | "label" => true,
+        KEY | "cls" | "label" => true,
         "json" => json_is_taken,
         _ => name.starts_with(foreign::FEATURE),
     };
@@ -38,7 +41,7 @@ fn feature_name(name: &str, json_is_taken: bool) -> Cow<'_, str> {
 /// Lays `sample` out; `json` is its complete metadata, encoded.
 pub(super) fn lay_out<'a>(sample: &'a Sample, json: &'a Option<Blob>) -> Result<Record<'a>> {
     let mut record = Record::default();
-    record.text("key", &sample.key);
+    record.text(KEY, &sample.key);
     let indexes: Vec<i64> = sample.labels.iter().filter_map(|l| l.index).collect();
     if !indexes.is_empty() {
         record.ints("cls", indexes);
@@ -57,8 +60,8 @@ pub(super) fn lay_out<'a>(sample: &'a Sample, json: &'a Option<Blob>) -> Result<
     }
     for (name, blob) in &sample.blobs {
         match foreign::restore(name, blob)? {
-            Some(entry) => record.context.push(entry),
-            None => record.blob(feature_name(name, json.is_some()), name, blob),
+            Some(entry) if entry.key != KEY => record.context.push(entry),
+            _ => record.blob(feature_name(name, json.is_some()), name, blob),
         }
     }
     Ok(record)
@@ -70,11 +73,11 @@ pub(super) fn read(
     fallback: impl FnOnce() -> String,
 ) -> Result<Sample> {
     let stored = features
-        .get("key")
+        .get(KEY)
         .and_then(Feature::one_text)
         .map(str::to_owned);
     if stored.is_some() {
-        features.remove("key");
+        features.remove(KEY);
     }
     let key = stored.unwrap_or_else(fallback);
     let mut sample = Sample {

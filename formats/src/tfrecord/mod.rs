@@ -1,5 +1,5 @@
-//! TFRecord: framed protobuf messages, one per sample. [`frame`] draws the framing, [`encode`] the
-//! messages, and each schema its features.
+//! TFRecord: framed protobuf messages, one per sample. `frame.rs` draws the framing,
+//! `encode.rs` the messages, and each schema its features.
 
 mod dmvr;
 mod encode;
@@ -12,6 +12,7 @@ mod sound;
 mod writer;
 
 pub use frame::{OVERHEAD, RecordReader};
+pub use reader::sample_of;
 
 use crate::{Blob, Format, Layout, Result, npy};
 
@@ -27,6 +28,7 @@ pub(crate) const FORMAT: Format = Format {
     layout: Layout::Log {
         create: writer::create,
     },
+    read: Some(reader::read),
     open: reader::open,
 };
 

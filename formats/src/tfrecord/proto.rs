@@ -1,6 +1,6 @@
 //! `tf.train.Example` and `tf.train.SequenceExample`, for decoding. Maps are in ascending byte
-//! order of their keys. Encoding goes through [`super::encode`], which knows where each payload
-//! lands; a test proves both encodings equal.
+//! order of their keys. Encoding goes through `encode.rs`, which knows where each payload lands; a
+//! test proves both encodings equal.
 
 use std::collections::BTreeMap;
 

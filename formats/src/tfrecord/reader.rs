@@ -8,8 +8,9 @@ use prost::Message;
 
 use super::proto::SequenceExample;
 use super::{RecordReader, dmvr, example, sound};
+use crate::input::Input;
 use crate::names::safe_key;
-use crate::{Error, ReadOptions, Result, Sample, ShardReader};
+use crate::{Error, ReadOptions, Reading, Result, Sample, ShardReader};
 
 struct Reader {
     records: RecordReader,
@@ -17,11 +18,22 @@ struct Reader {
     stem: String,
 }
 
-pub(super) fn open(path: &Path, options: &ReadOptions) -> Result<Box<dyn ShardReader + Send>> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
+pub(super) fn open(path: &Path, options: &ReadOptions) -> Result<Reading> {
+    Ok(over(RecordReader::open(path, options)?))
+}
+
+pub(super) fn read(bytes: Bytes, path: &Path, options: &ReadOptions) -> Reading {
+    over(RecordReader::new(Input::of_bytes(bytes, path), options))
+}
+
+fn over(records: RecordReader) -> Reading {
+    let name = records
+        .path()
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy();
     let stem = name.split('.').next().unwrap_or_default().to_owned();
-    let records = RecordReader::open(path, options)?;
-    Ok(Box::new(Reader { records, stem }))
+    Box::new(Reader { records, stem })
 }
 
 impl ShardReader for Reader {
@@ -43,8 +55,11 @@ impl ShardReader for Reader {
     }
 }
 
-/// The sample that a payload holds.
-pub(super) fn sample_of(payload: Bytes, fallback: impl FnOnce() -> String) -> Result<Sample> {
+/// The sample that a record's payload holds; `fallback` gives its key where the record has none.
+///
+/// # Errors
+/// [`crate::Kind::Corrupt`] if the payload is no `tf.train.Example` or `SequenceExample`.
+pub fn sample_of(payload: Bytes, fallback: impl FnOnce() -> String) -> Result<Sample> {
     let message = SequenceExample::decode(payload)
         .map_err(|e| Error::corrupt(format!("the record is no tf.train.Example: {e}")))?;
     let context = message.context.unwrap_or_default().feature;

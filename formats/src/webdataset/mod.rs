@@ -8,7 +8,7 @@
 //! [1024 zeros]                                           end of the archive
 //! ```
 //!
-//! The key is all up to the first dot of the member's base name. [`header`] draws a header.
+//! The key is all up to the first dot of the member's base name. `header.rs` draws a header.
 //! A `cls` or `json` member that writing the sample would not give again byte for byte stays a
 //! blob of that name.
 
@@ -30,5 +30,6 @@ pub(crate) const FORMAT: Format = Format {
     layout: Layout::Log {
         create: writer::create,
     },
+    read: Some(reader::read),
     open: reader::open,
 };

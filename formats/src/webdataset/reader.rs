@@ -10,9 +10,12 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::path::Path;
 
+use bytes::Bytes;
+
 use super::member::{MemberReader, RawMember};
+use crate::input::Input;
 use crate::labels::{Place, Shown, canonical_object};
-use crate::{Blob, Error, ReadOptions, Result, Sample, ShardReader};
+use crate::{Blob, Error, ReadOptions, Reading, Result, Sample, ShardReader};
 
 struct Reader {
     members: MemberReader,
@@ -33,17 +36,13 @@ struct Part {
     member: RawMember,
 }
 
-pub(super) fn open(path: &Path, options: &ReadOptions) -> Result<Box<dyn ShardReader + Send>> {
-    let members = MemberReader::open(path, options)?;
-    Ok(Box::new(Reader {
-        members,
-        options: options.clone(),
-        ahead: None,
-        position: (0, 0),
-        seen: HashSet::new(),
-        hasher: RandomState::new(),
-        samples: 0,
-    }))
+pub(super) fn open(path: &Path, options: &ReadOptions) -> Result<Reading> {
+    Ok(Reader::over(MemberReader::open(path, options)?, options))
+}
+
+pub(super) fn read(bytes: Bytes, path: &Path, options: &ReadOptions) -> Reading {
+    let input = Input::of_bytes(bytes, path);
+    Reader::over(MemberReader::new(input, options), options)
 }
 
 impl ShardReader for Reader {
@@ -77,6 +76,18 @@ impl ShardReader for Reader {
 }
 
 impl Reader {
+    fn over(members: MemberReader, options: &ReadOptions) -> Reading {
+        Box::new(Self {
+            members,
+            options: options.clone(),
+            ahead: None,
+            position: (0, 0),
+            seen: HashSet::new(),
+            hasher: RandomState::new(),
+            samples: 0,
+        })
+    }
+
     fn next_part(&mut self) -> Result<Option<Part>> {
         while let Some(member) = self.members.next_member()? {
             let start = member.start;

@@ -231,3 +231,29 @@ fn what_is_no_shard_is_refused_by_name() {
         assert_eq!(error.at().path.as_deref(), Some(path.as_path()));
     }
 }
+
+/// A sample is read from its extent alone, and shares the bytes it is given.
+#[test]
+fn an_extent_is_a_sample() {
+    for case in [Case::TAR, Case::EXAMPLE, Case::DMVR] {
+        let samples: Vec<Sample> = (0..5).map(clip).collect();
+        let (bytes, extents) = write(case, &samples);
+        let bytes = bytes::Bytes::from(bytes);
+        let read = kpack_formats::format(case.format).unwrap().read.unwrap();
+        for (sample, extent) in samples.iter().zip(&extents) {
+            let range = extent.offset as usize..(extent.offset + extent.length) as usize;
+            let part = bytes.slice(range);
+            let mut reader = read(part.clone(), "s".as_ref(), &ReadOptions::default());
+            let got = reader.next_sample().unwrap().unwrap();
+            assert_same(std::slice::from_ref(&got), std::slice::from_ref(sample));
+            assert!(reader.next_sample().unwrap().is_none());
+            let kpack_formats::Blob::Bytes(frame) = &got.blobs["000001.jpg"] else {
+                panic!()
+            };
+            assert!(
+                part.as_ptr_range().contains(&frame.as_ptr()),
+                "{case:?} copied"
+            );
+        }
+    }
+}

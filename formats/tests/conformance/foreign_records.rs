@@ -239,3 +239,25 @@ fn malformed_or_unusual_sequences_are_kept_too() {
         ));
     }
 }
+
+/// Found by fuzzing: a key feature of another kind came before the sample's own key.
+#[test]
+fn a_key_feature_that_is_no_key_does_not_take_its_place() {
+    let odd = [
+        ints(&[5]),
+        bytes(&[b"a", b"b"]),
+        bytes(&[b"\xff"]),
+        Feature { kind: None },
+    ];
+    for feature in odd {
+        for (case, name) in [(Case::EXAMPLE, "key"), (Case::DMVR, "example/id")] {
+            let payload = Example {
+                features: Some(features(&[(name, feature.clone())])),
+            };
+            let first = one(case, &payload.encode_to_vec());
+            assert_eq!((first.key.as_str(), first.blobs.len()), ("shard-000000", 1));
+            let (shard, _) = write(case, std::slice::from_ref(&first));
+            assert_same(&read(case, &shard).0, &[first]);
+        }
+    }
+}

@@ -39,6 +39,8 @@ use super::encode::{Data, List, Record, Steps, Value};
 use super::{BLOB, foreign};
 use crate::{Blob, Result, Sample, npy};
 
+/// Holds the key, whatever a record made elsewhere had there.
+const KEY: &str = "example/id";
 const FRAMES: &str = "image/encoded";
 const FLOATS: &str = "WAVEFORM/feature/floats";
 
@@ -46,7 +48,7 @@ const FLOATS: &str = "WAVEFORM/feature/floats";
 pub(super) fn lay_out<'a>(sample: &'a Sample, json: &'a Option<Blob>) -> Result<Record<'a>> {
     let parts = Parts::of(sample)?;
     let mut record = facts(sample, &parts);
-    record.text("example/id", &sample.key);
+    record.text(KEY, &sample.key);
     labels(sample, &mut record);
     if let Some(json) = json {
         record.blob("kpack/json", "json", json);
@@ -71,7 +73,8 @@ pub(super) fn lay_out<'a>(sample: &'a Sample, json: &'a Option<Blob>) -> Result<
         record.blob("clip/encoded_media_bytes", name, blob);
     }
     for (name, blob) in parts.others {
-        if let Some(entry) = foreign::restore(name, blob)? {
+        let entry = foreign::restore(name, blob)?.filter(|entry| entry.key != KEY);
+        if let Some(entry) = entry {
             record.context.push(entry);
         } else if let Some(list) = foreign::restore_list(name, blob)? {
             record.lists.push(list);

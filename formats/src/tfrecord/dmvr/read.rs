@@ -10,7 +10,7 @@ use super::super::example::take_labels;
 use super::super::proto::{Feature, FeatureList};
 use super::super::{BLOB, foreign};
 use super::facts::{Parts, facts, is_media};
-use super::{FLOATS, FRAMES};
+use super::{FLOATS, FRAMES, KEY};
 use crate::labels::canonical_object;
 use crate::names::{frame_number, is_blob_name};
 use crate::{Blob, Meta, Result, Sample, npy};
@@ -25,11 +25,11 @@ pub(in super::super) fn read(
     fallback: impl FnOnce() -> String,
 ) -> Result<Sample> {
     let stored = context
-        .get("example/id")
+        .get(KEY)
         .and_then(Feature::one_text)
         .map(str::to_owned);
     if stored.is_some() {
-        context.remove("example/id");
+        context.remove(KEY);
     }
     let key = stored.unwrap_or_else(fallback);
     let mut sample = Sample {
