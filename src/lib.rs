@@ -6,6 +6,7 @@ pub mod progress;
 pub mod sample;
 pub mod source;
 mod time;
+pub mod tree;
 
 pub use error::{Error, Result};
 pub use time::{ParseTimeError, Time};

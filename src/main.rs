@@ -1,3 +1,7 @@
-//! The command line.
+//! The program: see `kpack --help`.
 
-fn main() {}
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    cli::run(std::env::args_os()).into()
+}

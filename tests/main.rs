@@ -5,4 +5,6 @@
     reason = "measurements and skipped tests are told"
 )]
 
+#[cfg(feature = "cli")]
+mod cli;
 mod pipeline;

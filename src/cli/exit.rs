@@ -1,0 +1,43 @@
+//! How a command ends.
+
+/// Exit codes. Shown in every `--help`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Everything was written.
+    Done = 0,
+    /// Something ended the run: the disk, an input that cannot be read, too many failures.
+    Fatal = 1,
+    /// The command cannot be understood.
+    Usage = 2,
+    /// Finished, but some samples failed.
+    SomeFailed = 3,
+    /// Damage was found.
+    Damage = 4,
+    /// Ctrl-C.
+    Interrupted = 130,
+    /// SIGTERM.
+    Terminated = 143,
+}
+
+impl From<Exit> for std::process::ExitCode {
+    fn from(exit: Exit) -> Self {
+        std::process::ExitCode::from(exit as u8)
+    }
+}
+
+/// The exit codes of packing, for help.
+pub(crate) const PACK_CODES: &str = "\
+Exit codes:
+  0    all clips are written
+  1    ended by an error (also --on-error fail, and --max-failures exceeded)
+  2    the command cannot be understood
+  3    finished, but some clips failed; OUT/samples.jsonl says which and why
+  130  stopped by Ctrl-C, 143 by SIGTERM; the same command again continues";
+
+/// The exit codes of looking at things, for help.
+pub(crate) const LOOK_CODES: &str = "\
+Exit codes:
+  0    all is well
+  1    cannot be read
+  2    the command cannot be understood
+  4    damage was found";

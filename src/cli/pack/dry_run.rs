@@ -1,0 +1,116 @@
+//! `--dry-run`: the plan, and what is wrong with the input. Nothing is written.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use kpack::pipeline::Plan;
+use kpack::sample::{Made, VideoRecipe};
+use kpack::source::Clip;
+use serde_json::{Value, json};
+
+use super::make;
+use super::progress::KEPT;
+use crate::cli::Common;
+use crate::cli::out::{self, bytes, grouped};
+
+/// Prints the plan.
+pub(super) fn run(plan: &Plan, notes: &[String], common: &Common) -> anyhow::Result<()> {
+    let estimate = estimator(plan);
+    let outline = plan.outline(estimate.as_deref());
+    let sources = source_bytes(plan);
+    let rows = plan.input().rows.iter();
+    let problems: Vec<_> = rows
+        .filter_map(|r| Some((&r.clip, r.problem.as_ref()?)))
+        .collect();
+    if common.json {
+        let list = problems.iter().map(|(clip, problem)| {
+            let (key, source) = (&clip.key, &clip.source);
+            let (class, reason) = (problem.class.as_str(), &problem.reason);
+            json!({ "key": key, "source": source, "class": class, "reason": reason })
+        });
+        let list: Vec<Value> = list.collect();
+        let mut value = serde_json::to_value(&outline)?;
+        if let Some(map) = value.as_object_mut() {
+            map.insert("source_bytes".to_owned(), sources.into());
+            map.insert("classes".to_owned(), plan.input().classes.len().into());
+            // `problems` of the outline counts them by class; here each has its own line.
+            map.insert("problem_rows".to_owned(), list.into());
+            map.insert("notes".to_owned(), notes.into());
+        }
+        return out::print_json(&value);
+    }
+    out::print(|out| {
+        write!(out, "{outline}")?;
+        writeln!(out, "sources   {}", bytes(sources))?;
+        writeln!(
+            out,
+            "classes   {}",
+            grouped(plan.input().classes.len() as u64)
+        )?;
+        for (_, problem) in problems.iter().take(KEPT) {
+            let reason = problem.reason.replace(['\n', '\r'], " ");
+            writeln!(out, "  {reason} ({})", problem.class.as_str())?;
+        }
+        match problems.len().saturating_sub(KEPT) {
+            0 => Ok(()),
+            more => writeln!(out, "  and {} more: --json lists all", grouped(more as u64)),
+        }
+    })
+}
+
+/// Expected bytes of a clip's sample.
+type Estimator = Box<dyn Fn(&Clip) -> u64>;
+
+/// How to tell a sample's bytes: those of the file where it is copied whole, else scaled from a few
+/// clips that are made for this. `None` where none of these could be made.
+fn estimator(plan: &Plan) -> Option<Estimator> {
+    let recipe = plan.recipe();
+    let copied = recipe.video == VideoRecipe::Copy && recipe.frames.is_none();
+    let mut rows = plan.input().rows.iter();
+    if copied && rows.all(|row| row.clip.span.is_none()) {
+        return Some(Box::new(make::weight));
+    }
+    let ratio = made_per_weight(plan)?;
+    Some(Box::new(move |clip| {
+        (make::weight(clip) as f64 * ratio) as u64
+    }))
+}
+
+/// Most clips that are made for an estimate, the time after which no more are, and the weight
+/// above which a clip would take too long.
+const TRIES: u32 = 8;
+const PATIENCE: Duration = Duration::from_secs(5);
+const HEAVY: u64 = 64 << 20;
+
+/// Bytes of samples for each unit of weight, from clips spread over the plan.
+fn made_per_weight(plan: &Plan) -> Option<f64> {
+    let (begun, mut tools) = (Instant::now(), Default::default());
+    let (mut made, mut weighed) = (0, 0);
+    let tries = TRIES.min(plan.len());
+    for i in 0..tries {
+        let index = u64::from(plan.len()) * u64::from(i) / u64::from(tries);
+        let clip = plan.clip(u32::try_from(index).ok()?);
+        let weight = make::weight(clip);
+        if weight > HEAVY || begun.elapsed() > PATIENCE {
+            continue;
+        }
+        if let Ok(Made::Sample(sample, _)) = make::make(clip, plan.recipe(), &mut tools) {
+            made += sample.blob_bytes();
+            weighed += weight;
+        }
+    }
+    (weighed > 0).then(|| made as f64 / weighed as f64)
+}
+
+/// Bytes of all sources, each file once.
+fn source_bytes(plan: &Plan) -> u64 {
+    let mut files: HashMap<&Path, u64> = HashMap::new();
+    for row in plan.input().rows.iter().filter(|row| row.problem.is_none()) {
+        if let Some(media) = &row.clip.media {
+            let size = || std::fs::metadata(media).map_or(0, |meta| meta.len());
+            files.entry(media).or_insert_with(size);
+        }
+    }
+    files.values().sum()
+}

@@ -1,0 +1,54 @@
+//! One clip into one sample: opens the file, and hands it on.
+
+use std::fs::File;
+use std::io::ErrorKind;
+use std::sync::Arc;
+
+use kpack::sample::{Class, Made, Recipe, SampleError, Stage};
+use kpack::source::Clip;
+
+/// What one thread uses again for each clip.
+#[derive(Debug, Default)]
+pub(super) struct Tools;
+
+/// Makes the sample of `clip`.
+pub(super) fn make(clip: &Clip, recipe: &Recipe, _tools: &mut Tools) -> Result<Made, SampleError> {
+    let file = open(clip)?;
+    let _ = (recipe, file);
+    Err(SampleError::new(
+        &clip.key,
+        Stage::Probe,
+        Class::Internal,
+        "this build decodes nothing",
+    ))
+}
+
+fn open(clip: &Clip) -> Result<Arc<File>, SampleError> {
+    let failed = |class, reason: &str| SampleError::new(&clip.key, Stage::Probe, class, reason);
+    let Some(path) = &clip.media else {
+        return Err(failed(Class::Missing, "has no media file"));
+    };
+    let file = File::open(path).map_err(|error| {
+        let reason = match error.kind() {
+            ErrorKind::NotFound => "is gone since the plan was made",
+            _ => "cannot be opened",
+        };
+        failed(Class::Missing, reason).because(error)
+    })?;
+    match file.metadata() {
+        Ok(meta) if meta.is_file() => Ok(Arc::new(file)),
+        Ok(_) => Err(failed(Class::NotAVideo, "is no regular file")),
+        Err(error) => Err(failed(Class::Missing, "cannot be examined").because(error)),
+    }
+}
+
+/// Expected size of a clip's sample, in proportion to those of others.
+pub(super) fn weight(clip: &Clip) -> u64 {
+    /// Bytes of a second of a usual video.
+    const SECOND: f64 = 200_000.0;
+    if let Some((span, end)) = clip.span.and_then(|span| Some((span, span.end?))) {
+        return (end.since(span.start).secs() * SECOND) as u64;
+    }
+    let meta = clip.media.as_ref().and_then(|path| path.metadata().ok());
+    meta.map_or(0, |meta| meta.len())
+}

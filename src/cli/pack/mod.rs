@@ -1,0 +1,200 @@
+//! What the packing commands share: options to a job, the job to a dataset, a report at the end.
+
+pub(crate) mod args;
+mod dry_run;
+mod make;
+mod progress;
+mod report;
+mod resolve;
+mod run;
+
+use kpack::pipeline::{PlanOptions, ShardRule, ShardTarget, Target};
+use kpack::sample::{AudioCodec, Recipe};
+use kpack::source::{self, Input, ReadOptions};
+use kpack::tree::{self, Tree, TreeLayout, TreeOptions};
+use kpack_formats::{Compression, Schema, WriteOptions};
+
+use self::args::{CompressKind, Files, FrameNames, InOut, LayoutKind, SchemaKind, Shards};
+pub(crate) use self::resolve::{Defaults, Shape};
+use super::{Common, Exit};
+
+/// What shards hold where nothing is asked for: the videos as they are.
+pub(crate) const SHARDS: Defaults = Defaults {
+    frames: None,
+    audio: None,
+    video: true,
+};
+
+/// One run of a packing command, before its target is known.
+pub(crate) struct Job<'a> {
+    io: &'a InOut,
+    run: &'a args::Run,
+    recipe: Recipe,
+    schema: SchemaKind,
+}
+
+impl<'a> Job<'a> {
+    pub(crate) fn new(
+        io: &'a InOut,
+        run: &'a args::Run,
+        shape: &Shape<'_>,
+        defaults: Defaults,
+    ) -> kpack::Result<Self> {
+        let (recipe, schema) = resolve::resolve(shape, defaults)?;
+        Ok(Self {
+            io,
+            run,
+            recipe,
+            schema,
+        })
+    }
+
+    /// Packs into shards of the format `name`.
+    pub(crate) fn shards(
+        mut self,
+        name: &str,
+        shards: &Shards,
+        common: &Common,
+    ) -> anyhow::Result<Exit> {
+        let Some(format) = kpack_formats::format(name) else {
+            anyhow::bail!("this build does not write {name}");
+        };
+        if shards.compress == CompressKind::Zlib && name != "tfrecord" {
+            return Err(kpack::Error::usage(
+                "--compress zlib is for TFRecord only: use gzip or zstd for tar shards",
+            )
+            .into());
+        }
+        // Only records have a place for a waveform besides the sound itself.
+        self.recipe.waveform &= name == "tfrecord";
+        let target = ShardTarget {
+            format,
+            write: WriteOptions {
+                schema: match self.schema {
+                    SchemaKind::Dmvr => Schema::Dmvr,
+                    SchemaKind::Example => Schema::Example,
+                    SchemaKind::Sound => Schema::Sound,
+                },
+            },
+            level: None,
+            compression: match shards.compress {
+                CompressKind::None => Compression::None,
+                CompressKind::Gzip => Compression::Gzip,
+                CompressKind::Zlib => Compression::Zlib,
+                CompressKind::Zstd => Compression::Zstd,
+            },
+        };
+        let options = PlanOptions {
+            rule: match (shards.shard_samples, shards.shard_size, shards.shards) {
+                (_, Some(bytes), _) => ShardRule::Bytes(bytes),
+                (_, _, Some(count)) => ShardRule::Count(count),
+                (samples, _, _) => ShardRule::Samples(samples.unwrap_or(1000)),
+            },
+            shuffle: shards.shuffle,
+            name: shards.name.clone(),
+            part: self.run.part.unwrap_or_default(),
+        };
+        let mut input = self.read()?;
+        input.notes.extend(self.mono_warning());
+        run::run(&self, input, Target::Shards(&target), options, common)
+    }
+
+    /// Packs into files of their own.
+    pub(crate) fn tree(
+        mut self,
+        files: &Files,
+        names: &FrameNames,
+        common: &Common,
+    ) -> anyhow::Result<Exit> {
+        self.recipe.waveform = false;
+        let picture = self.recipe.frames.map(|frames| frames.image.extension());
+        let given = names.frame_name.is_some() || names.frame_start.is_some();
+        if picture.is_none() && given {
+            let message = "--frame-name and --frame-start need --frames";
+            return Err(kpack::Error::usage(message).into());
+        }
+        let options = TreeOptions {
+            layout: match files.layout {
+                LayoutKind::Flat => TreeLayout::Flat,
+                LayoutKind::Class => TreeLayout::Class,
+                LayoutKind::Split => TreeLayout::Split,
+                LayoutKind::SplitClass => TreeLayout::SplitClass,
+            },
+            frames: picture.map(|extension| tree::FrameNames {
+                template: names
+                    .frame_name
+                    .clone()
+                    .unwrap_or_else(|| format!("img_{{:05}}.{extension}")),
+                start: names.frame_start.unwrap_or(1),
+            }),
+        };
+        let input = self.read()?;
+        let tree = Tree::new(&self.io.out, &input, options)?;
+        let options = PlanOptions {
+            part: self.run.part.unwrap_or_default(),
+            ..PlanOptions::default()
+        };
+        run::run(&self, input, Target::Tree(&tree), options, common)
+    }
+
+    /// All rows of the inputs, and what the user should know of them.
+    fn read(&self) -> kpack::Result<Input> {
+        let options = ReadOptions {
+            media_dir: self.io.media_dir.clone(),
+            labels: self.io.labels.clone(),
+            input_format: self.io.input_format.clone(),
+            exclude: Some(self.io.out.clone()),
+        };
+        let mut input = source::read(&self.io.inputs, &options)?;
+        self.refuse_cut_packets(&input)?;
+        input.notes.extend(self.class_warning(&input));
+        Ok(input)
+    }
+
+    /// Copied sound packets cannot be cut to a time range.
+    fn refuse_cut_packets(&self, input: &Input) -> kpack::Result<()> {
+        if self
+            .recipe
+            .audio
+            .is_none_or(|audio| audio.codec != AudioCodec::Copy)
+        {
+            return Ok(());
+        }
+        match input.rows.iter().find(|row| row.clip.span.is_some()) {
+            Some(row) => Err(kpack::Error::usage(format!(
+                "{}: --audio copy cannot cut sound to a time range: use --audio wav, flac or f32",
+                row.clip.source
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// Readers of DMVR's waveform know one channel only.
+    fn mono_warning(&self) -> Option<String> {
+        let dmvr = self.recipe.waveform && self.schema == SchemaKind::Dmvr;
+        let mono = self
+            .recipe
+            .audio
+            .is_none_or(|audio| audio.channels == Some(1));
+        (dmvr && !mono).then(|| {
+            "readers of DMVR take the waveform as one channel: --channels 1 makes it so".to_owned()
+        })
+    }
+
+    /// Class indexes made from one split alone may differ from those of another.
+    fn class_warning(&self, input: &Input) -> Option<String> {
+        let mut splits = input.rows.iter().map(|row| row.clip.split.as_deref());
+        let split = splits.next()??;
+        let made = self.io.labels.is_none()
+            && input
+                .rows
+                .iter()
+                .any(|row| row.clip.labels.iter().any(|l| l.text.is_some()));
+        (made && splits.all(|other| other == Some(split))).then(|| {
+            format!(
+                "class indexes are made from split {split} alone: --labels FILE keeps them equal \
+                 in all splits"
+            )
+        })
+    }
+}

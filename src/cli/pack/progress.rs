@@ -1,0 +1,162 @@
+//! Progress of a run: a bar on a terminal, plain lines every few seconds elsewhere, or nothing.
+
+use std::cell::{Cell, RefCell};
+use std::io::{IsTerminal as _, stderr};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use kpack::pipeline::Outcome;
+use kpack::progress::Progress;
+use kpack::sample::SampleError;
+
+use crate::cli::out::{grouped, say};
+use crate::cli::{Common, out};
+
+/// Time between two plain lines.
+const PAUSE: Duration = Duration::from_secs(5);
+/// Most failures that are kept for the closing summary.
+pub(super) const KEPT: usize = 20;
+
+/// Watches a run for the user.
+pub(super) struct Watch {
+    bar: Option<ProgressBar>,
+    /// When the last plain line was written; `None` for no plain lines.
+    last: Cell<Option<Instant>>,
+    begin: Instant,
+    quiet: bool,
+    verbose: bool,
+    clips: Cell<u64>,
+    settled: Cell<u64>,
+    before: Cell<u64>,
+    failed: Cell<u64>,
+    /// Key and reason of the first failures.
+    pub(super) failures: RefCell<Vec<(String, String)>>,
+    /// What was said already.
+    pub(super) notes: RefCell<Vec<String>>,
+}
+
+impl Watch {
+    pub(super) fn new(common: &Common) -> Self {
+        let terminal = stderr().is_terminal();
+        let bar = (terminal && !common.quiet).then(bar);
+        Self {
+            last: Cell::new((bar.is_none() && !common.quiet).then(Instant::now)),
+            bar,
+            begin: Instant::now(),
+            quiet: common.quiet,
+            verbose: common.verbose > 0,
+            clips: Cell::new(0),
+            settled: Cell::new(0),
+            before: Cell::new(0),
+            failed: Cell::new(0),
+            failures: RefCell::default(),
+            notes: RefCell::default(),
+        }
+    }
+
+    /// Removes the bar, so that what follows stands alone.
+    pub(super) fn end(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+
+    /// A line that does not tear the bar.
+    fn line(&self, text: &str) {
+        match &self.bar {
+            _ if self.quiet => {}
+            Some(bar) => bar.suspend(|| say(text)),
+            None => say(text),
+        }
+    }
+
+    fn plain(&self) {
+        let Some(last) = self.last.get() else { return };
+        if last.elapsed() < PAUSE {
+            return;
+        }
+        self.last.set(Some(Instant::now()));
+        let (clips, settled) = (self.clips.get(), self.settled.get());
+        let rate = (settled - self.before.get()) as f64 / self.begin.elapsed().as_secs_f64();
+        let left = clips.saturating_sub(settled) as f64 / rate;
+        let left = match left.is_finite() {
+            true => format!(", about {} left", span(left)),
+            false => String::new(),
+        };
+        say(format_args!(
+            "{} of {} clips, {rate:.1} clips/s, {} failed{left}",
+            grouped(settled),
+            grouped(clips),
+            grouped(self.failed.get()),
+        ));
+    }
+}
+
+fn bar() -> ProgressBar {
+    let bar = ProgressBar::new(0);
+    let template = "{bar:30} {human_pos}/{human_len} clips  {per_sec}  eta {eta}  {msg}";
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(500));
+    bar
+}
+
+/// Seconds as a person says them.
+pub(super) fn span(seconds: f64) -> String {
+    match seconds {
+        s if s < 100.0 => format!("{s:.1} s"),
+        s if s < 6000.0 => format!("{:.0} min", s / 60.0),
+        s => format!("{:.1} h", s / 3600.0),
+    }
+}
+
+impl Progress for Watch {
+    fn planned(&self, clips: u64, settled: u64) {
+        self.clips.set(clips);
+        self.settled.set(settled);
+        self.before.set(settled);
+        if let Some(bar) = &self.bar {
+            bar.set_length(clips);
+            bar.set_position(settled);
+            bar.reset_eta();
+        }
+    }
+
+    fn outcome(&self, kind: Outcome, _frames: u64, _bytes: u64) {
+        self.settled.set(self.settled.get() + 1);
+        if kind == Outcome::Failed {
+            self.failed.set(self.failed.get() + 1);
+        }
+        if let Some(bar) = &self.bar {
+            if kind == Outcome::Failed {
+                bar.set_message(format!("{} failed", grouped(self.failed.get())));
+            }
+            bar.inc(1);
+        }
+        self.plain();
+    }
+
+    fn failed(&self, error: &SampleError) {
+        let mut failures = self.failures.borrow_mut();
+        let reason = format!("{} ({})", error.full_reason(), error.class.as_str());
+        if self.verbose {
+            self.line(&format!("failed {}: {reason}", error.key));
+        }
+        if failures.len() < KEPT {
+            failures.push((error.key.clone(), reason));
+        }
+    }
+
+    fn shard(&self, name: &str, samples: u64, bytes: u64) {
+        if self.verbose {
+            let samples = out::count(samples, "sample");
+            self.line(&format!("wrote {name}: {samples}, {}", out::bytes(bytes)));
+        }
+    }
+
+    fn note(&self, text: &str) {
+        self.line(&format!("note: {text}"));
+        self.notes.borrow_mut().push(text.to_owned());
+    }
+}

@@ -1,0 +1,78 @@
+//! From a job and its target to a packed dataset.
+
+use kpack::pipeline::{End, FailureLimit, Options, Plan, PlanOptions, Summary, Target, pack};
+
+use super::args::OnErrorKind;
+use super::progress::Watch;
+use super::{Job, dry_run, make, report};
+use crate::cli::signals::Signals;
+use crate::cli::values::MaxFailures;
+use crate::cli::{Common, Exit, libav, out};
+use kpack::source::Input;
+
+/// Plans, packs, reports.
+pub(super) fn run(
+    job: &Job<'_>,
+    mut input: Input,
+    target: Target<'_>,
+    options: PlanOptions,
+    common: &Common,
+) -> anyhow::Result<Exit> {
+    let mut notes = std::mem::take(&mut input.notes);
+    let plan = Plan::new(input, job.recipe.clone(), target, options)?;
+    notes.extend(plan.notes());
+    for note in notes.iter().filter(|_| !common.quiet) {
+        out::say(format_args!("note: {note}"));
+    }
+    if job.run.dry_run {
+        dry_run::run(&plan, &notes, common)?;
+        return Ok(Exit::Done);
+    }
+    let signals = Signals::listen()?;
+    let watch = Watch::new(common);
+    let options = Options {
+        threads: common.threads(),
+        failures: limit(job),
+        overwrite: job.run.overwrite,
+        libav: libav::release(),
+        estimate: Some(&make::weight),
+        ..Options::default()
+    };
+    let recipe = plan.recipe();
+    let packed = pack(
+        &plan,
+        &job.io.out,
+        target,
+        &options,
+        |clip, tools| make::make(clip, recipe, tools),
+        &watch,
+        signals.stop(),
+    );
+    watch.end();
+    let summary = packed?;
+    if !common.quiet {
+        report::print(&summary, &plan, &watch, &job.io.out);
+    }
+    if common.json {
+        out::print_json(&serde_json::to_value(&summary)?)?;
+    }
+    Ok(exit(&summary, &signals))
+}
+
+fn limit(job: &Job<'_>) -> FailureLimit {
+    match (job.run.on_error, job.run.max_failures) {
+        (OnErrorKind::Fail, _) => FailureLimit::First,
+        (OnErrorKind::Skip, MaxFailures::Count(count)) => FailureLimit::Count(count),
+        (OnErrorKind::Skip, MaxFailures::Percent(100.0)) => FailureLimit::None,
+        (OnErrorKind::Skip, MaxFailures::Percent(percent)) => FailureLimit::Percent(percent),
+    }
+}
+
+fn exit(summary: &Summary, signals: &Signals) -> Exit {
+    match summary.end {
+        End::Finished if summary.counts.failed == 0 => Exit::Done,
+        End::Finished => Exit::SomeFailed,
+        End::TooManyFailures => Exit::Fatal,
+        End::Interrupted => signals.exit().unwrap_or(Exit::Interrupted),
+    }
+}

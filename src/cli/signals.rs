@@ -1,0 +1,51 @@
+//! Ctrl-C and SIGTERM: once stops the run in good order, twice leaves at once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use anyhow::Context as _;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+
+use super::Exit;
+
+/// Whether the run is to stop, and which signal said so.
+pub(crate) struct Signals {
+    stop: Arc<AtomicBool>,
+    which: Arc<AtomicUsize>,
+}
+
+impl Signals {
+    /// Listens from now on.
+    pub(crate) fn listen() -> anyhow::Result<Self> {
+        let signals = Signals {
+            stop: Arc::new(AtomicBool::new(false)),
+            which: Arc::new(AtomicUsize::new(0)),
+        };
+        for (signal, exit) in [(SIGINT, Exit::Interrupted), (SIGTERM, Exit::Terminated)] {
+            // The order matters: the second signal finds the flag set by the first.
+            let stop = &signals.stop;
+            flag::register_conditional_shutdown(signal, exit as i32, Arc::clone(stop))
+                .and_then(|_| {
+                    flag::register_usize(signal, Arc::clone(&signals.which), signal as usize)
+                })
+                .and_then(|_| flag::register(signal, Arc::clone(stop)))
+                .context("cannot listen for signals")?;
+        }
+        Ok(signals)
+    }
+
+    /// Set as soon as the run is to stop.
+    pub(crate) fn stop(&self) -> &AtomicBool {
+        &self.stop
+    }
+
+    /// How to leave, if a signal came.
+    pub(crate) fn exit(&self) -> Option<Exit> {
+        match self.which.load(Ordering::Relaxed) as i32 {
+            SIGINT => Some(Exit::Interrupted),
+            SIGTERM => Some(Exit::Terminated),
+            _ => None,
+        }
+    }
+}

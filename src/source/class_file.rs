@@ -1,0 +1,218 @@
+//! The file of `--labels`, in any shape that is found in the wild:
+//!
+//! ```text
+//! one name a line            the line's number, from 0, is the index; a blank line is a hole
+//! #12 name   12 name         index and name
+//! id,name    name,index      CSV or TSV, the header or the digits say which column is which
+//! ["name", ..]               JSON: the position is the index
+//! {"name": 12, ..}           JSON; {"12": "name", ..} too
+//! ```
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::raw::{one_line, shown};
+use crate::{Error, Result};
+
+/// The largest class index: what stands for a class must fit a list of all of them.
+pub(super) const MAX_INDEX: i64 = 999_999;
+
+/// Index and name, with the line (or position) for messages.
+type Entry = (i64, String, usize);
+
+/// Names by index; a hole is an empty name.
+pub(super) fn read(path: &Path) -> Result<Vec<String>> {
+    let bytes = std::fs::read(path).map_err(Error::io("cannot read the labels of", path))?;
+    let bad = |message: String| Error::Input {
+        path: path.to_owned(),
+        message,
+    };
+    let text = std::str::from_utf8(&bytes)
+        .map_err(|_| bad("is not UTF-8 text: expected the class names".to_owned()))?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let entries = match text.trim_start().as_bytes().first() {
+        Some(b'[' | b'{') => json(text).map_err(bad)?,
+        Some(_) => lines(text),
+        None => return Err(bad("is empty: expected one class name a line".to_owned())),
+    };
+    names(entries).map_err(|message| bad(format!("{message} (labels of {})", shown(path))))
+}
+
+fn json(text: &str) -> Result<Vec<Entry>, String> {
+    const WANT: &str = "expected a JSON list of names, or an object of names and their indexes";
+    let value: Value = serde_json::from_str(text).map_err(|e| format!("{e}: {WANT}"))?;
+    let name = |value: &Value| value.as_str().map(str::to_owned);
+    let entries: Option<Vec<Entry>> = match &value {
+        Value::Array(list) => (0..)
+            .zip(list)
+            .map(|(i, v)| Some((i, name(v)?, i as usize + 1)))
+            .collect(),
+        Value::Object(map) => (1..)
+            .zip(map)
+            .map(|(n, (key, v))| match v.as_i64() {
+                Some(index) => Some((index, key.clone(), n)),
+                None => Some((key.parse().ok()?, name(v)?, n)),
+            })
+            .collect(),
+        _ => None,
+    };
+    entries.ok_or_else(|| WANT.to_owned())
+}
+
+fn lines(text: &str) -> Vec<Entry> {
+    let lines: Vec<(usize, &str)> = (1..).zip(text.lines().map(str::trim)).collect();
+    let full = || lines.iter().filter(|(_, line)| !line.is_empty());
+    let all = |parse: fn(&str) -> Option<(i64, String)>, skip: usize| {
+        let entry = |(n, line): &(usize, &str)| parse(line).map(|(i, name)| (i, name, *n));
+        full().skip(skip).map(entry).collect::<Option<Vec<Entry>>>()
+    };
+    let has_header = full().next().is_some_and(|(_, line)| is_header(line));
+    let below_header = || all(index_and_name, 1).or_else(|| all(name_and_index, 1));
+    if has_header
+        && full().count() > 1
+        && let Some(entries) = below_header()
+    {
+        return entries;
+    }
+    let numbered = all(hash_index, 0).or_else(|| all(index_and_name, 0));
+    if let Some(entries) = numbered.or_else(|| all(name_and_index, 0)) {
+        return entries;
+    }
+    let plain = lines
+        .into_iter()
+        .map(|(n, name)| (n as i64 - 1, name.to_owned(), n));
+    plain.collect()
+}
+
+/// Whether a line names one column of indexes and one of names.
+fn is_header(line: &str) -> bool {
+    let cells: Vec<String> = line
+        .split([',', '\t'])
+        .map(|c| unquote(c).to_lowercase())
+        .collect();
+    let any = |words: &[&str]| cells.iter().any(|c| words.contains(&c.as_str()));
+    cells.len() == 2
+        && any(&[
+            "id",
+            "index",
+            "idx",
+            "label_id",
+            "class_id",
+            "label_index",
+            "class_index",
+        ])
+        && any(&["name", "label", "class", "class_name", "label_name"])
+}
+
+/// `#12 name` and `12 name`.
+fn hash_index(line: &str) -> Option<(i64, String)> {
+    let line = line.strip_prefix('#').unwrap_or(line);
+    let (index, name) = line.split_once(char::is_whitespace)?;
+    Some((index.parse().ok()?, name.trim().to_owned()))
+}
+
+/// `12,name`.
+fn index_and_name(line: &str) -> Option<(i64, String)> {
+    let (index, name) = line.split_once([',', '\t'])?;
+    Some((unquote(index).parse().ok()?, unquote(name)))
+}
+
+/// `name,12`.
+fn name_and_index(line: &str) -> Option<(i64, String)> {
+    let (name, index) = line.rsplit_once([',', '\t'])?;
+    Some((unquote(index).parse().ok()?, unquote(name)))
+}
+
+/// A CSV cell without its quotes.
+fn unquote(cell: &str) -> String {
+    let cell = cell.trim();
+    match cell.strip_prefix('"').and_then(|c| c.strip_suffix('"')) {
+        Some(inside) => inside.replace("\"\"", "\""),
+        None => cell.to_owned(),
+    }
+}
+
+fn names(entries: Vec<Entry>) -> Result<Vec<String>, String> {
+    let mut names: Vec<String> = Vec::new();
+    let mut seen = std::collections::HashMap::new();
+    for (index, name, line) in entries {
+        let name = one_line(name);
+        if name.is_empty() {
+            continue;
+        }
+        if !(0..=MAX_INDEX).contains(&index) {
+            return Err(format!(
+                "line {line}: {index} is no class index: expected 0 to {MAX_INDEX}"
+            ));
+        }
+        if let Some(first) = seen.insert(name.clone(), line) {
+            return Err(format!(
+                "line {line}: `{name}` stands already on line {first}"
+            ));
+        }
+        let at = index as usize;
+        if names.len() <= at {
+            names.resize(at + 1, String::new());
+        }
+        match names.get_mut(at) {
+            Some(slot) if slot.is_empty() => *slot = name,
+            _ => return Err(format!("line {line}: index {index} stands there twice")),
+        }
+    }
+    if names.is_empty() {
+        return Err("holds no class name: expected one a line".to_owned());
+    }
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+    use super::*;
+
+    fn parse(text: &str) -> Result<Vec<String>> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("labels");
+        std::fs::write(&path, text).unwrap();
+        read(&path)
+    }
+
+    #[test]
+    fn every_shape_gives_the_same_names() {
+        for text in [
+            "jump\nrun, fast\nwalk\n",
+            "\u{feff}#0 jump\r\n#1 run, fast\r\n#2 walk\r\n",
+            "2 walk\n0 jump\n1 run, fast\n",
+            "id,name\n0,jump\n1,\"run, fast\"\n2,walk\n",
+            "name,index\njump,0\n\"run, fast\",1\nwalk,2\n",
+            "index\tname\n0\tjump\n1\trun, fast\n2\twalk\n",
+            r#"["jump", "run, fast", "walk"]"#,
+            r#"{"walk": 2, "jump": 0, "run, fast": 1}"#,
+            r#"{"2": "walk", "0": "jump", "1": "run, fast"}"#,
+        ] {
+            assert_eq!(
+                parse(text).unwrap(),
+                ["jump", "run, fast", "walk"],
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn holes_keep_their_place() {
+        assert_eq!(parse("a\n\nb\n").unwrap(), ["a", "", "b"]);
+        assert_eq!(parse("#1 a\n#3 b\n").unwrap(), ["", "a", "", "b"]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_line() {
+        let message = |text: &str| parse(text).unwrap_err().to_string();
+        assert!(message("a\nb\na\n").contains("line 3: `a` stands already on line 1"));
+        assert!(message("0,a\n0,b\n").contains("line 2: index 0"));
+        assert!(message("0,a\n99999999,b\n").contains("expected 0 to 999999"));
+        assert!(message("{\"a\": [1]}").contains("expected a JSON list"));
+        assert!(message("").contains("is empty"));
+    }
+}

@@ -1,0 +1,180 @@
+//! The table of readers, and which of them reads an input.
+//!
+//! A new kind of input is a file beside this one and a line in [`READERS`], above those that would
+//! take its files too: the first that sniffs yes reads.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+
+use super::media_kind::{HEAD, by_name, is_media_head};
+use super::raw::{Gather, Raw};
+use super::{list, table, tree};
+use crate::{Error, Result};
+
+/// One kind of input.
+#[derive(Debug, Clone, Copy)]
+pub struct Reader {
+    /// Name on the command line (`--input-format`).
+    pub name: &'static str,
+    /// One line for help and docs.
+    pub about: &'static str,
+    /// Whether a file with this path and these first bytes is of this kind.
+    sniff: fn(path: &Path, head: &[u8]) -> bool,
+    /// Reads the file's rows.
+    read: fn(path: &Path, from: &mut dyn BufRead, gather: &mut Gather<'_>) -> Result<()>,
+}
+
+/// Every kind of input file, by name. A folder is read as a tree of media, or, if it holds none,
+/// as annotation files.
+pub const READERS: &[Reader] = &[
+    Reader {
+        name: "media",
+        about: "a video or sound file, or a tree of them",
+        sniff: |path, head| is_media(path, head),
+        read: media,
+    },
+    Reader {
+        name: "csv",
+        about: "a table whose header names path, and perhaps label, start, end, split",
+        sniff: table::sniff,
+        read: table::read,
+    },
+    Reader {
+        name: "list",
+        about: "`path label` lines",
+        sniff: list::sniff,
+        read: list::read,
+    },
+];
+
+/// The text files that may hold annotations.
+const TABLES: [&str; 4] = ["csv", "tsv", "txt", "list"];
+
+/// Reads all inputs, in order.
+pub(super) fn read_all(inputs: &[PathBuf], gather: &mut Gather<'_>) -> Result<()> {
+    let wanted = gather.options.input_format.as_deref();
+    let wanted = match wanted {
+        Some(name) => Some(by_format(name)?),
+        None => None,
+    };
+    for path in inputs {
+        let meta = std::fs::metadata(path).map_err(Error::io("cannot open input", path))?;
+        if meta.is_dir() {
+            folder(path, wanted, gather)?;
+        } else {
+            file(path, wanted, gather)?;
+        }
+    }
+    Ok(())
+}
+
+fn by_format(name: &str) -> Result<&'static Reader> {
+    READERS.iter().find(|r| r.name == name).ok_or_else(|| {
+        let names: Vec<&str> = READERS.iter().map(|r| r.name).collect();
+        let names = names.join(", ");
+        Error::usage(format!("--input-format {name}: expected one of {names}"))
+    })
+}
+
+fn folder(dir: &Path, wanted: Option<&'static Reader>, gather: &mut Gather<'_>) -> Result<()> {
+    let before = gather.rows.len();
+    let annotations = wanted.is_some_and(|r| r.name != "media");
+    let others = match annotations {
+        true => files_of(dir)?,
+        false => tree::read(dir, gather)?,
+    };
+    let others = others.iter().filter(|_| wanted.is_none() || annotations);
+    for path in others.filter(|path| may_be_annotations(path)) {
+        let (head, mut from) = open(path)?;
+        let reader = wanted.or_else(|| READERS.iter().find(|r| (r.sniff)(path, &head)));
+        if let Some(reader) = reader {
+            (reader.read)(path, &mut from, gather)?;
+        }
+    }
+    if gather.rows.len() > before {
+        return Ok(());
+    }
+    let message = match wanted.filter(|_| annotations) {
+        Some(reader) => format!("no rows of --input-format {} in this folder", reader.name),
+        None => "no media and no annotation file in this folder: expected videos or sound files \
+                 in DIR, DIR/class or DIR/split/class"
+            .to_owned(),
+    };
+    let path = dir.to_owned();
+    Err(Error::Input { path, message })
+}
+
+/// The files directly in `dir`, in bytewise order.
+fn files_of(dir: &Path) -> Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(dir).map_err(Error::io("cannot read folder", dir))?;
+    let paths = entries.flatten().map(|e| e.path()).filter(|p| p.is_file());
+    let mut paths: Vec<PathBuf> = paths.collect();
+    paths.sort_unstable();
+    Ok(paths)
+}
+
+fn may_be_annotations(path: &Path) -> bool {
+    let extension = path.extension().and_then(|e| e.to_str());
+    extension.is_some_and(|e| TABLES.contains(&e.to_ascii_lowercase().as_str()))
+}
+
+fn file(path: &Path, wanted: Option<&'static Reader>, gather: &mut Gather<'_>) -> Result<()> {
+    let named_media = path.file_name().and_then(by_name) == Some(true);
+    if wanted.is_none_or(|r| r.name == "media") && named_media {
+        // A video that cannot be opened is one failed row, so it is not opened here.
+        return media(path, &mut std::io::empty(), gather);
+    }
+    let before = gather.rows.len();
+    let (head, mut from) = open(path)?;
+    let reader = match wanted.or_else(|| READERS.iter().find(|r| (r.sniff)(path, &head))) {
+        Some(reader) => reader.read,
+        // Bytes that are no text go to libav, which knows more containers than we do.
+        None if head.contains(&0) => media,
+        None if head.contains(&b',') || head.contains(&b'\t') => table::read,
+        None => list::read,
+    };
+    reader(path, &mut from, gather)?;
+    if gather.rows.len() == before {
+        let path = path.to_owned();
+        let message = "holds no rows: expected media, `path label` lines, or a CSV with a header \
+                       that names path"
+            .to_owned();
+        return Err(Error::Input { path, message });
+    }
+    Ok(())
+}
+
+/// A file's first bytes, and a reader of all of them; works for pipes too.
+fn open(path: &Path) -> Result<(Vec<u8>, impl BufRead)> {
+    let mut file = File::open(path).map_err(Error::io("cannot open input", path))?;
+    let mut head = Vec::with_capacity(HEAD);
+    let read = file.by_ref().take(HEAD as u64).read_to_end(&mut head);
+    read.map_err(Error::io("cannot read input", path))?;
+    if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
+        let message = "is UTF-16 text: save it as UTF-8".to_owned();
+        let path = path.to_owned();
+        return Err(Error::Input { path, message });
+    }
+    let all = std::io::Cursor::new(head.clone()).chain(BufReader::with_capacity(1 << 18, file));
+    Ok((head, all))
+}
+
+fn is_media(path: &Path, head: &[u8]) -> bool {
+    let name = path.file_name().and_then(by_name);
+    name.unwrap_or_else(|| is_media_head(head))
+}
+
+/// A media file as an input of its own: its key is its name.
+fn media(path: &Path, _: &mut dyn BufRead, gather: &mut Gather<'_>) -> Result<()> {
+    let file = gather.start(path);
+    let name = path.file_name().map_or(0, |name| name.len());
+    let below = path.as_os_str().len().saturating_sub(name);
+    gather.rows.push(Raw {
+        named: path.to_owned(),
+        below,
+        file,
+        ..Raw::default()
+    });
+    Ok(())
+}

@@ -1,0 +1,199 @@
+//! The files of one place: are they still there, and away with them.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Component, Path, PathBuf};
+
+use kpack_formats::{Error, Result, crc32c_join};
+use serde::Deserialize;
+
+/// What the JSON beside the files says of them.
+#[derive(Deserialize)]
+struct Sidecar {
+    kpack: Ours,
+}
+
+#[derive(Deserialize)]
+struct Ours {
+    blobs: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    /// Relative to the JSON's folder.
+    file: String,
+    bytes: u64,
+    /// Eight hex digits.
+    crc32c: String,
+}
+
+/// Names of blobs that an interrupted run may have left without a JSON.
+const BLOBS: &[&str] = &[
+    "aac", "ac3", "avi", "eac3", "flac", "m4a", "mka", "mkv", "mov", "mp2", "mp3", "mp4", "mpg",
+    "npy", "ogg", "opus", "ts", "wav", "webm",
+];
+
+/// Pictures of a frame directory.
+const PICTURES: &[&str] = &["jpg", "jpeg", "png", "webp"];
+
+fn json_of(out: &Path, place: &str) -> PathBuf {
+    out.join(format!("{place}.json"))
+}
+
+/// Whether the files of `place` have the sizes that its JSON tells, and the JSON is the one that
+/// was written with this length and checksum of all files joined.
+pub(super) fn confirm(out: &Path, place: &str, length: u64, crc32c: u32) -> bool {
+    let path = json_of(out, place);
+    let Ok(bytes) = fs::read(&path) else {
+        return false;
+    };
+    let Ok(sidecar) = serde_json::from_slice::<Sidecar>(&bytes) else {
+        return false;
+    };
+    let folder = path.parent().unwrap_or(out);
+    let (mut total, mut joined) = (0_u64, 0);
+    for entry in &sidecar.kpack.blobs {
+        let there = fs::metadata(folder.join(&entry.file));
+        let Ok(crc) = u32::from_str_radix(&entry.crc32c, 16) else {
+            return false;
+        };
+        if !there.is_ok_and(|meta| meta.is_file() && meta.len() == entry.bytes) {
+            return false;
+        }
+        total = total.saturating_add(entry.bytes);
+        joined = crc32c_join(joined, crc, entry.bytes);
+    }
+    let json = bytes.len() as u64;
+    joined = crc32c_join(joined, crc32c::crc32c(&bytes), json);
+    total.saturating_add(json) == length && joined == crc32c
+}
+
+/// Removes the files of `place`, whole or left by an interrupted run, and nothing else.
+pub(super) fn remove(out: &Path, place: &str) -> Result<()> {
+    let json = json_of(out, place);
+    let folder = json.parent().unwrap_or(out).to_owned();
+    let stem = place.rsplit('/').next().unwrap_or(place);
+    if let Ok(bytes) = fs::read(&json)
+        && let Ok(sidecar) = serde_json::from_slice::<Sidecar>(&bytes)
+    {
+        for entry in &sidecar.kpack.blobs {
+            if is_of(stem, &entry.file) {
+                remove_file(&folder.join(&entry.file))?;
+            }
+        }
+    }
+    for name in BLOBS.iter().chain(&["json"]) {
+        remove_file(&folder.join(format!("{stem}.{name}")))?;
+        remove_file(&folder.join(format!(".{stem}.{name}.tmp")))?;
+    }
+    remove_pictures(&folder.join(stem))?;
+    remove_pictures(&folder.join(format!(".{stem}.tmp")))
+}
+
+/// Whether `file` is `STEM.NAME` or `STEM/NAME`: a JSON may say anything.
+fn is_of(stem: &str, file: &str) -> bool {
+    let normal = Path::new(file)
+        .components()
+        .all(|part| matches!(part, Component::Normal(_)));
+    let rest = file.strip_prefix(stem).unwrap_or_default();
+    normal && rest.starts_with(['.', '/'])
+}
+
+fn remove_file(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(e) if !is_absent(&e) => Err(Error::io("cannot remove", e).path(path)),
+        _ => Ok(()),
+    }
+}
+
+/// Removes a folder's pictures, and the folder if nothing else is in it.
+fn remove_pictures(folder: &Path) -> Result<()> {
+    let entries = match fs::read_dir(folder) {
+        Err(e) if is_absent(&e) => return Ok(()),
+        entries => entries.map_err(|e| Error::io("cannot read folder", e).path(folder))?,
+    };
+    for entry in entries {
+        let path = entry
+            .map_err(|e| Error::io("cannot read folder", e).path(folder))?
+            .path();
+        let extension = path.extension().and_then(|e| e.to_str());
+        if extension.is_some_and(|e| PICTURES.contains(&e)) {
+            remove_file(&path)?;
+        }
+    }
+    match fs::remove_dir(folder) {
+        Err(e) if e.kind() != ErrorKind::DirectoryNotEmpty && !is_absent(&e) => {
+            Err(Error::io("cannot remove", e).path(folder))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn is_absent(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+    use std::collections::BTreeMap;
+
+    use kpack_formats::framedir::{Naming, write_at};
+    use kpack_formats::{Blob, Sample};
+
+    use super::*;
+
+    fn sample(blobs: &[&str]) -> Sample {
+        let blob = |name: &&str| ((*name).to_owned(), Blob::from(name.as_bytes().to_vec()));
+        let blobs: BTreeMap<String, Blob> = blobs.iter().map(blob).collect();
+        Sample {
+            key: "run/a".to_owned(),
+            blobs,
+            ..Sample::default()
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_confirmed_until_it_changes() {
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path();
+        let sample = sample(&["000001.jpg", "000002.jpg", "wav"]);
+        let extent = write_at(out, "x/run/a", &sample, &Naming::default()).unwrap();
+        let good = |place| confirm(out, place, extent.length, extent.crc32c);
+        assert!(good("x/run/a"));
+        assert!(!good("x/run/b"));
+        assert!(!confirm(out, "x/run/a", extent.length, extent.crc32c ^ 1));
+        fs::write(out.join("x/run/a.wav"), b"other").unwrap();
+        assert!(!good("x/run/a"));
+    }
+
+    #[test]
+    fn only_the_files_of_the_place_are_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path();
+        for place in ["a", "ab"] {
+            write_at(
+                out,
+                place,
+                &sample(&["000001.jpg", "wav"]),
+                &Naming::default(),
+            )
+            .unwrap();
+        }
+        fs::write(out.join("a.txt"), b"mine").unwrap();
+        fs::write(
+            out.join("a.json"),
+            br#"{"kpack":{"blobs":[{"file":"../b","bytes":1,"crc32c":"0"}]}}"#,
+        )
+        .unwrap();
+        remove(out, "a").unwrap();
+        remove(out, "a").unwrap();
+        let mut left: Vec<_> = fs::read_dir(out)
+            .unwrap()
+            .map(|e| e.unwrap().file_name())
+            .collect();
+        left.sort();
+        assert_eq!(left, ["a.txt", "ab", "ab.json", "ab.wav"]);
+    }
+}

@@ -1,0 +1,100 @@
+//! Files of their own: frame directories, and one file per clip. Written by the workers, because
+//! they have no order among them.
+
+mod files;
+mod places;
+
+use std::path::{Path, PathBuf};
+
+use kpack_formats::framedir::{self, Naming};
+use kpack_formats::{Extent, Meta, Sample};
+
+pub use places::TreeLayout;
+
+use crate::Result;
+use crate::pipeline::TreeWriter;
+use crate::source::{Clip, Input};
+
+/// How the files of samples are placed and named.
+#[derive(Debug, Clone, Default)]
+pub struct TreeOptions {
+    /// Folders below OUT.
+    pub layout: TreeLayout,
+    /// Names of the frames; `None` where samples have none.
+    pub frames: Option<FrameNames>,
+}
+
+/// How frame files are named.
+#[derive(Debug, Clone)]
+pub struct FrameNames {
+    /// A name with the number in braces, such as `img_{:05}.jpg`.
+    pub template: String,
+    /// Number of the first frame.
+    pub start: u32,
+}
+
+impl Default for FrameNames {
+    fn default() -> Self {
+        Self {
+            template: "img_{:05}.jpg".to_owned(),
+            start: 1,
+        }
+    }
+}
+
+/// Writes samples as files below OUT.
+#[derive(Debug)]
+pub struct Tree {
+    out: PathBuf,
+    options: TreeOptions,
+    naming: Naming,
+    places: places::Places,
+}
+
+impl Tree {
+    /// Places every row of `input` below `out`.
+    ///
+    /// # Errors
+    /// [`crate::Error::Format`] for a frame name without a number, or that leaves its folder.
+    pub fn new(out: &Path, input: &Input, options: TreeOptions) -> Result<Self> {
+        let naming = match &options.frames {
+            Some(names) => Naming::parse(&names.template, u64::from(names.start))?,
+            None => Naming::default(),
+        };
+        Ok(Self {
+            out: out.to_owned(),
+            naming,
+            places: places::Places::new(&input.rows, options.layout),
+            options,
+        })
+    }
+}
+
+impl TreeWriter for Tree {
+    fn describe(&self) -> Meta {
+        let mut meta = Meta::new();
+        meta.insert("format".to_owned(), "frames".into());
+        meta.insert("layout".to_owned(), self.options.layout.as_str().into());
+        if let Some(names) = &self.options.frames {
+            meta.insert("frame_name".to_owned(), names.template.as_str().into());
+            meta.insert("frame_start".to_owned(), names.start.into());
+        }
+        meta
+    }
+
+    fn place(&self, clip: &Clip) -> String {
+        self.places.of(clip)
+    }
+
+    fn write(&self, clip: &Clip, sample: &Sample) -> kpack_formats::Result<Extent> {
+        framedir::write_at(&self.out, &self.places.of(clip), sample, &self.naming)
+    }
+
+    fn confirm(&self, place: &str, length: u64, crc32c: u32) -> bool {
+        files::confirm(&self.out, place, length, crc32c)
+    }
+
+    fn remove(&self, place: &str) -> kpack_formats::Result<()> {
+        files::remove(&self.out, place)
+    }
+}
