@@ -42,8 +42,8 @@ check: setup
 	$(CARGO) clippy --workspace --lib --no-default-features --locked -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --locked --quiet
 	$(PYTHON) .ci/licences.py
-	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --offline check; \
-	else echo 'check: cargo-deny is not installed: advisories and sources were NOT checked (cargo install cargo-deny)'; fi
+	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --offline check bans licenses sources; \
+	else echo 'check: cargo-deny is not installed: bans and sources were NOT checked (cargo install cargo-deny)'; fi
 
 conformance: setup
 	$(CARGO) build --locked --quiet
