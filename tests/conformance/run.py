@@ -8,6 +8,7 @@ Each reader runs in a virtual environment of its own (.venv-*) with the versions
 installed here is counted as skipped, with the reason. The last line is `N passed, N failed, N skipped`.
 """
 import argparse
+import functools
 import hashlib
 import json
 import os
@@ -26,9 +27,9 @@ sys.dont_write_bytecode = True
 import truth  # noqa: E402
 from common import Report, Work  # noqa: E402
 
-# Reader script -> the requirements of its environment, and whether it belongs to the light run.
+# Reader script -> the requirements of its environment (None: this Python), and whether it belongs to the light run.
 READERS = {
-    "read_tar": ("light", True),
+    "read_tar": (None, True),
     "read_webdataset": ("light", True),
     "read_frames": ("light", True),
     "read_tfrecord": ("light", True),
@@ -86,8 +87,11 @@ def row_problems(work, out, args):
         yield f"labels.txt holds {labels}"
 
 
+@functools.cache
 def environment(name):
-    """Path of the environment's Python; a text instead of a path says why there is none."""
+    """(path of the environment's Python, None), or (None, why there is none)."""
+    if name is None:
+        return pathlib.Path(sys.executable), None
     wanted = HERE / f"requirements-{name}.txt"
     folder = ROOT / f".venv-{name}"
     stamp, digest = folder / "requirements.sha256", hashlib.sha256(wanted.read_bytes()).hexdigest()
@@ -102,7 +106,8 @@ def environment(name):
     pip = subprocess.run([str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", "--timeout", "30",
                           "--retries", "2", "-r", str(wanted)], capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if pip.returncode:
-        return None, f"pip could not install {wanted.name}: {pip.stderr.strip().splitlines()[-1][:200] if pip.stderr.strip() else 'no reason given'}"
+        said = pip.stderr.strip().splitlines() or ["no reason given"]
+        return None, f"pip could not install {wanted.name}: {said[-1][:200]}"
     stamp.write_text(digest)
     return python, None
 
