@@ -37,8 +37,10 @@ def sound():
 def metadata():
     for key, truth in work.by_key.items():
         meta = json.loads(beside(key, ".json").read_text())
-        if meta.get("label") != truth["label"]:
-            yield f"{key}: label {meta.get('label')!r}, wanted {truth['label']!r}"
+        labels = [(label["index"], label["text"]) for label in meta["kpack"]["labels"]]
+        yield from same_list(labels, [(truth["label_index"], truth["label"])], f"{key}: labels")
+        listed = [blob["file"].rsplit("/", 1)[-1] for blob in meta["kpack"]["blobs"] if blob["name"].endswith(".jpg")]
+        yield from same_list(listed, [f.name for f in work.frame_files(key)], f"{key}: blobs listed")
 
 
 report.guard("frames: names, count, size, painted number, nothing else in the directory", pictures)
