@@ -8,7 +8,7 @@ RELEASE = target/release/kpack
 # Seconds for each fuzz target.
 FUZZ_SECONDS ?= 60
 
-.PHONY: help setup build demo test check conformance conformance-full bench fuzz fixtures clean
+.PHONY: help setup build demo test check conformance conformance-full bench bench-memory fuzz fixtures clean
 
 help:
 	@echo 'make setup             install the system packages that are missing (Debian, Ubuntu)'
@@ -19,6 +19,7 @@ help:
 	@echo 'make conformance       read kpack output with webdataset, tfrecord, tarfile, GNU tar'
 	@echo 'make conformance-full  the same with TensorFlow and DALI besides'
 	@echo 'make bench             kpack beside other tools, on the same clips in the same run'
+	@echo 'make bench-memory      peak memory with many clips and with a two-hour video'
 	@echo 'make fuzz              each fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS) (nightly Rust, cargo-fuzz)'
 	@echo 'make fixtures          make the fixtures anew (they are committed)'
 	@echo 'make clean             remove build results, virtual environments and the demo'
@@ -55,6 +56,9 @@ conformance-full: setup
 
 bench: build
 	@KPACK="$${KPACK:-$(RELEASE)}" $(PYTHON) benches/compare.py $(BENCH_ARGS)
+
+bench-memory: build
+	@KPACK="$${KPACK:-$(RELEASE)}" $(PYTHON) benches/memory.py $(BENCH_ARGS)
 
 fuzz: setup
 	@.ci/fuzz '$(FUZZ_SECONDS)'

@@ -36,9 +36,10 @@ def contents(name, suffix, compression=None):
 
 
 def sequences():
-    context = {"clip/label/index": "int", "clip/label/text": "byte", "clip/label/string": "byte", "image/height": "int", "image/width": "int"}
+    context = {"example/id": "byte", "clip/label/index": "int", "clip/label/text": "byte", "clip/label/string": "byte", "image/height": "int", "image/width": "int"}
     read = [s for shard in work.shards("tfr-dmvr", ".tfrecord")
             for s in sequence_loader(shard, None, context, {"image/encoded": "byte", "image/timestamp": "int"})]
+    yield from same_list([text(c["example/id"]) for c, _ in read], work.keys, "keys")
     yield from same_list([text(c["clip/label/text"]) for c, _ in read], [s["label"] for s in work.samples], "label texts")
     for (c, f), truth in zip(read, work.samples):
         if numpy.ravel(c["clip/label/index"]).tolist() != [truth["label_index"]] or c["clip/label/string"] != c["clip/label/text"]:

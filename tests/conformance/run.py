@@ -46,7 +46,7 @@ PACKS = {
     "tfr-example": ["tfrecord", "--video", "copy", "--audio", "wav", "--shards", "3"],
     "tfr-gzip": ["tfrecord", "--video", "copy", "--audio", "wav", "--compress", "gzip"],
     "tfr-zlib": ["tfrecord", "--video", "copy", "--audio", "wav", "--compress", "zlib"],
-    "tfr-dmvr": ["tfrecord", "--frames", "all", "--audio", "f32", *MONO],
+    "tfr-dmvr": ["tfrecord", "--frames", "all", "--audio", "wav", *MONO],
     "tfr-sound": ["tfrecord", "--schema", "sound", "--audio", "f32", "--no-audio", "skip", *MONO],
 }
 
