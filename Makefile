@@ -1,0 +1,71 @@
+# Everything a person or CI runs. `make` alone lists the targets.
+
+CARGO ?= cargo
+PYTHON ?= python3
+DEMO ?= demo-out
+DEBUG = target/debug/kpack
+RELEASE = target/release/kpack
+# Seconds for each fuzz target.
+FUZZ_SECONDS ?= 60
+
+.PHONY: help setup build demo test check conformance conformance-full bench bench-memory fuzz fixtures clean
+
+help:
+	@echo 'make setup             install the system packages that are missing (Debian, Ubuntu)'
+	@echo 'make build             target/release/kpack'
+	@echo 'make demo              pack fixtures/classes into three formats under $(DEMO)/ and show them'
+	@echo 'make test              every test, and the light conformance readers'
+	@echo 'make check             format, lint, docs, licences'
+	@echo 'make conformance       read kpack output with webdataset, tfrecord, tarfile, GNU tar'
+	@echo 'make conformance-full  the same with TensorFlow and DALI besides'
+	@echo 'make bench             kpack beside other tools, on the same clips in the same run'
+	@echo 'make bench-memory      peak memory with many clips and with a two-hour video'
+	@echo 'make fuzz              each fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS) (nightly Rust, cargo-fuzz)'
+	@echo 'make fixtures          make the fixtures anew (they are committed)'
+	@echo 'make clean             remove build results, virtual environments and the demo'
+
+setup:
+	@.ci/setup
+
+build: setup
+	$(CARGO) build --release --locked
+
+demo: build
+	@KPACK='$(RELEASE)' .ci/demo '$(DEMO)'
+
+test: setup
+	$(CARGO) test --workspace --locked
+	@$(MAKE) --no-print-directory conformance
+
+check: setup
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(CARGO) clippy --workspace --lib --no-default-features --locked -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --locked --quiet
+	$(PYTHON) .ci/licences.py
+	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --offline check bans licenses sources; \
+	else echo 'check: cargo-deny is not installed: bans and sources were NOT checked (cargo install cargo-deny)'; fi
+
+conformance: setup
+	$(CARGO) build --locked --quiet
+	@KPACK="$${KPACK:-$(DEBUG)}" $(PYTHON) tests/conformance/run.py
+
+conformance-full: setup
+	$(CARGO) build --locked --quiet
+	@KPACK="$${KPACK:-$(DEBUG)}" $(PYTHON) tests/conformance/run.py --full
+
+bench: build
+	@KPACK="$${KPACK:-$(RELEASE)}" $(PYTHON) benches/compare.py $(BENCH_ARGS)
+
+bench-memory: build
+	@KPACK="$${KPACK:-$(RELEASE)}" $(PYTHON) benches/memory.py $(BENCH_ARGS)
+
+fuzz: setup
+	@.ci/fuzz '$(FUZZ_SECONDS)'
+
+fixtures: setup
+	fixtures/make.sh
+
+clean:
+	$(CARGO) clean
+	rm -rf '$(DEMO)' .venv-*
