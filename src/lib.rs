@@ -1,6 +1,7 @@
 //! kpack: a heap of videos in, a dataset that a dataloader can read out.
 
 mod error;
+pub mod media;
 pub mod pipeline;
 pub mod progress;
 pub mod sample;

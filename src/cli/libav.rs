@@ -2,7 +2,14 @@
 
 /// Names and versions of the libraries as they are loaded.
 pub(crate) fn versions() -> Vec<(&'static str, String)> {
-    Vec::new()
+    let v = kpack::media::versions();
+    vec![
+        ("FFmpeg", v.ffmpeg),
+        ("libavcodec", v.avcodec),
+        ("libavformat", v.avformat),
+        ("libswscale", v.swscale),
+        ("libswresample", v.swresample),
+    ]
 }
 
 /// The FFmpeg release, for the manifest.
@@ -14,11 +21,11 @@ pub(crate) fn release() -> String {
 }
 
 /// Whether libav can decode with the decoder `name`; `None` where that is not known.
-pub(crate) fn has_decoder(_name: &str) -> Option<bool> {
-    None
+pub(crate) fn has_decoder(name: &str) -> Option<bool> {
+    Some(kpack::media::has_decoder(name))
 }
 
 /// Whether libav can encode with the encoder `name`; `None` where that is not known.
-pub(crate) fn has_encoder(_name: &str) -> Option<bool> {
-    None
+pub(crate) fn has_encoder(name: &str) -> Option<bool> {
+    Some(kpack::media::has_encoder(name))
 }

@@ -43,7 +43,14 @@ fn av_text(e: &ffmpeg::Error) -> String {
 
 /// Turns libav's return code into a result.
 pub(super) fn check(what: &'static str, code: i32) -> Result<i32> {
-    if code < 0 { Err(Error::Av { what, source: ffmpeg::Error::from(code) }) } else { Ok(code) }
+    if code < 0 {
+        Err(Error::Av {
+            what,
+            source: ffmpeg::Error::from(code),
+        })
+    } else {
+        Ok(code)
+    }
 }
 
 /// For `map_err` on calls of the safe wrapper.
@@ -77,7 +84,9 @@ pub fn versions() -> Versions {
     // SAFETY: these functions take nothing and read constants; the text is static.
     unsafe {
         Versions {
-            ffmpeg: CStr::from_ptr(ffi::av_version_info()).to_string_lossy().into_owned(),
+            ffmpeg: CStr::from_ptr(ffi::av_version_info())
+                .to_string_lossy()
+                .into_owned(),
             avcodec: dotted(ffi::avcodec_version()),
             avformat: dotted(ffi::avformat_version()),
             swscale: dotted(ffi::swscale_version()),
@@ -92,14 +101,18 @@ fn dotted(v: u32) -> String {
 
 /// Whether this libav has a decoder of that name (`h264`, `libdav1d`).
 pub fn has_decoder(name: &str) -> bool {
-    let Ok(name) = CString::new(name) else { return false };
+    let Ok(name) = CString::new(name) else {
+        return false;
+    };
     // SAFETY: a lookup by a NUL-terminated name.
     unsafe { !ffi::avcodec_find_decoder_by_name(name.as_ptr()).is_null() }
 }
 
 /// Whether this libav has an encoder of that name (`libx264`, `aac`, `flac`, `libwebp`).
 pub fn has_encoder(name: &str) -> bool {
-    let Ok(name) = CString::new(name) else { return false };
+    let Ok(name) = CString::new(name) else {
+        return false;
+    };
     // SAFETY: a lookup by a NUL-terminated name.
     unsafe { !ffi::avcodec_find_encoder_by_name(name.as_ptr()).is_null() }
 }

@@ -60,8 +60,11 @@ impl Matrix {
 
 impl ColorInfo {
     /// What JPEG (JFIF) means.
-    pub const JPEG: ColorInfo =
-        ColorInfo { matrix: Matrix::Bt601, full_range: true, high_dynamic_range: false };
+    pub const JPEG: ColorInfo = ColorInfo {
+        matrix: Matrix::Bt601,
+        full_range: true,
+        high_dynamic_range: false,
+    };
 
     /// What a decoded frame is tagged with; untagged is BT.601 limited.
     pub fn of(frame: &Frame) -> Self {
@@ -74,25 +77,46 @@ impl ColorInfo {
             _ => Matrix::Bt601,
         };
         let full_range = raw.color_range == AVColorRange::JPEG || is_jpeg_format(raw.format);
-        let high_dynamic_range = raw.color_trc == Trc::SMPTE2084 || raw.color_trc == Trc::ARIB_STD_B67;
-        Self { matrix, full_range, high_dynamic_range }
+        let high_dynamic_range =
+            raw.color_trc == Trc::SMPTE2084 || raw.color_trc == Trc::ARIB_STD_B67;
+        Self {
+            matrix,
+            full_range,
+            high_dynamic_range,
+        }
     }
 }
 
 /// The old `yuvj*` pixel formats, which mean full range.
 pub(super) fn is_jpeg_format(format: i32) -> bool {
     use ffmpeg_the_third::ffi::AVPixelFormat as P;
-    [P::YUVJ420P, P::YUVJ422P, P::YUVJ444P, P::YUVJ440P, P::YUVJ411P].iter().any(|p| p.0 == format)
+    [
+        P::YUVJ420P,
+        P::YUVJ422P,
+        P::YUVJ444P,
+        P::YUVJ440P,
+        P::YUVJ411P,
+    ]
+    .iter()
+    .any(|p| p.0 == format)
 }
 
 /// Row-major 3x3 from (Y - offset, Cb - 128, Cr - 128) of the source to those of BT.601 full range.
 fn to_jpeg(from: ColorInfo) -> [[f64; 3]; 3] {
     let (kr, kb) = from.matrix.coefficients();
     let kg = 1.0 - kr - kb;
-    let (ys, cs) = if from.full_range { (1.0, 1.0) } else { (255.0 / 219.0, 255.0 / 224.0) };
+    let (ys, cs) = if from.full_range {
+        (1.0, 1.0)
+    } else {
+        (255.0 / 219.0, 255.0 / 224.0)
+    };
     let rgb = [
         [ys, 0.0, 2.0 * (1.0 - kr) * cs],
-        [ys, -2.0 * kb * (1.0 - kb) / kg * cs, -2.0 * kr * (1.0 - kr) / kg * cs],
+        [
+            ys,
+            -2.0 * kb * (1.0 - kb) / kg * cs,
+            -2.0 * kr * (1.0 - kr) / kg * cs,
+        ],
         [ys, 2.0 * (1.0 - kb) * cs, 0.0],
     ];
     let (r, b) = Matrix::Bt601.coefficients();
@@ -116,14 +140,20 @@ pub(super) fn convert_to_jpeg(picture: &mut Yuv, from: ColorInfo) {
     let m = to_jpeg(from);
     // Fixed point with 13 fraction bits: 219 * 1.2 * 2^13 fits 32 bits with room.
     let fixed = |x: f64| (x * 8192.0).round() as i32;
-    let luma = Luma { scale: fixed(m[0][0]), offset: if from.full_range { 0 } else { 16 } };
+    let luma = Luma {
+        scale: fixed(m[0][0]),
+        offset: if from.full_range { 0 } else { 16 },
+    };
     let (width, height) = (picture.width as usize, picture.height as usize);
     let [y, u, v] = &mut picture.planes;
     if from.matrix == Matrix::Bt601 {
         let scale = fixed(m[1][1]);
-        y.rows_mut(height).for_each(|row| luma.expand(&mut row[..width]));
+        y.rows_mut(height)
+            .for_each(|row| luma.expand(&mut row[..width]));
         for plane in [u, v] {
-            plane.rows_mut(height.div_ceil(2)).for_each(|row| expand_chroma(row, scale));
+            plane
+                .rows_mut(height.div_ceil(2))
+                .for_each(|row| expand_chroma(row, scale));
         }
         return;
     }
@@ -134,7 +164,10 @@ pub(super) fn convert_to_jpeg(picture: &mut Yuv, from: ColorInfo) {
     };
     let mut correction = vec![0_i16; width.div_ceil(2)];
     let mut luma_rows = y.rows_mut(height);
-    for (us, vs) in u.rows_mut(height.div_ceil(2)).zip(v.rows_mut(height.div_ceil(2))) {
+    for (us, vs) in u
+        .rows_mut(height.div_ceil(2))
+        .zip(v.rows_mut(height.div_ceil(2)))
+    {
         chroma.convert(us, vs, &mut correction);
         for row in luma_rows.by_ref().take(2) {
             luma.expand_corrected(&mut row[..width], &correction);

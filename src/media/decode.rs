@@ -33,8 +33,10 @@ impl Decoder {
             super::av::check("cannot use the codec parameters", {
                 ffi::avcodec_parameters_to_context(raw, par)
             })?;
-            (*raw).pkt_timebase =
-                ffi::AVRational { num: track.time_base.0 as i32, den: track.time_base.1 as i32 };
+            (*raw).pkt_timebase = ffi::AVRational {
+                num: track.time_base.0 as i32,
+                den: track.time_base.1 as i32,
+            };
             (*raw).thread_count = 1;
             context
         };
@@ -56,7 +58,11 @@ impl Decoder {
     /// Says whether the frames of the next packets are wanted. Frames that are not, and that no
     /// other frame refers to, are then not decoded at all.
     pub fn set_wanted(&mut self, wanted: bool) {
-        self.opened.skip_frame(if wanted { Discard::Default } else { Discard::NonReference });
+        self.opened.skip_frame(if wanted {
+            Discard::Default
+        } else {
+            Discard::NonReference
+        });
     }
 
     /// Feeds one packet and hands out every frame that is ready. A damaged packet is counted.
@@ -75,10 +81,7 @@ impl Decoder {
     }
 
     /// Hands out the frames still held back. The decoder may be fed again from a key frame on.
-    pub fn drain<E>(
-        &mut self,
-        mut frames: impl FnMut(&Frame) -> Result<(), E>,
-    ) -> Result<(), E> {
+    pub fn drain<E>(&mut self, mut frames: impl FnMut(&Frame) -> Result<(), E>) -> Result<(), E> {
         if self.opened.send_eof().is_err() {
             self.errors += 1;
         }
@@ -87,10 +90,7 @@ impl Decoder {
         result
     }
 
-    fn receive<E>(
-        &mut self,
-        frames: &mut impl FnMut(&Frame) -> Result<(), E>,
-    ) -> Result<(), E> {
+    fn receive<E>(&mut self, frames: &mut impl FnMut(&Frame) -> Result<(), E>) -> Result<(), E> {
         let mut frame = Frame::empty();
         let mut failures = 0;
         while failures < MAX_FAILURES {

@@ -22,7 +22,9 @@ impl Frame {
     /// Presentation time in ticks of the track; libav's best guess where the packet has none.
     pub fn pts(&self) -> Option<i64> {
         let raw = self.raw();
-        [raw.best_effort_timestamp, raw.pts].into_iter().find(|t| *t != ffi::AV_NOPTS_VALUE)
+        [raw.best_effort_timestamp, raw.pts]
+            .into_iter()
+            .find(|t| *t != ffi::AV_NOPTS_VALUE)
     }
     /// Whether the codec calls it a key frame.
     pub fn is_key(&self) -> bool {
@@ -39,6 +41,14 @@ impl Frame {
     /// Sample frames of sound; 0 for a picture.
     pub fn samples(&self) -> usize {
         usize::try_from(self.raw().nb_samples).unwrap_or(0)
+    }
+    /// Sample rate in Hz; 0 for a picture.
+    pub fn sample_rate(&self) -> u32 {
+        u32::try_from(self.raw().sample_rate).unwrap_or(0)
+    }
+    /// Channels of sound; 0 for a picture.
+    pub fn channels(&self) -> u32 {
+        u32::try_from(self.raw().ch_layout.nb_channels).unwrap_or(0)
     }
     /// Whether the decoder had to conceal damage.
     pub fn is_damaged(&self) -> bool {

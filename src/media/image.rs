@@ -6,7 +6,6 @@ use bytes::Bytes;
 use turbojpeg::{Compressor, Subsamp, YuvPlanesImage};
 
 use super::av::{Error, Result};
-use super::encode::WebpEncoder;
 use super::frame::Frame;
 use super::input::Rotation;
 use super::picture::{Rgb, Yuv};
@@ -18,20 +17,26 @@ pub struct ImageEncoder {
     codec: ImageCodec,
     scaler: Scaler,
     jpeg: Compressor,
-    webp: Option<WebpEncoder>,
-    quality: u8,
     yuv: Yuv,
     rgb: Rgb,
 }
 
 impl ImageEncoder {
-    /// An encoder for `codec`; `quality` is 1 to 100 and serves JPEG and WebP.
+    /// An encoder for `codec`; `quality` is 1 to 100 and serves JPEG; PNG and WebP are
+    /// lossless.
     pub fn new(codec: ImageCodec, quality: u8) -> Result<Self> {
         let mut jpeg = Compressor::new().map_err(image_error)?;
-        jpeg.set_quality(i32::from(quality.clamp(1, 100))).map_err(image_error)?;
+        jpeg.set_quality(i32::from(quality.clamp(1, 100)))
+            .map_err(image_error)?;
         jpeg.set_subsamp(Subsamp::Sub2x2).map_err(image_error)?;
         let (scaler, yuv, rgb) = Default::default();
-        Ok(Self { codec, scaler, jpeg, webp: None, quality, yuv, rgb })
+        Ok(Self {
+            codec,
+            scaler,
+            jpeg,
+            yuv,
+            rgb,
+        })
     }
 
     /// One frame as an upright picture of `size`, and how its colours were read.
@@ -43,34 +48,39 @@ impl ImageEncoder {
     ) -> Result<(Bytes, ColorInfo)> {
         match self.codec {
             ImageCodec::Jpeg => {
-                let color = self.scaler.jpeg_planes(frame, size, rotation, &mut self.yuv)?;
+                let color = self
+                    .scaler
+                    .jpeg_planes(frame, size, rotation, &mut self.yuv)?;
                 Ok((self.jpeg()?, color))
             }
-            ImageCodec::Png => {
+            ImageCodec::Png | ImageCodec::Webp => {
                 let color = self.scaler.rgb(frame, size, rotation, &mut self.rgb)?;
-                Ok((rgb_png(&self.rgb)?, color))
-            }
-            ImageCodec::Webp => {
-                let color = self.scaler.rgb(frame, size, rotation, &mut self.rgb)?;
-                let webp = match &mut self.webp {
-                    Some(webp) if webp.size() == size => webp,
-                    slot => slot.insert(WebpEncoder::new(size, self.quality)?),
+                let format = match self.codec {
+                    ImageCodec::Webp => image::ImageFormat::WebP,
+                    _ => image::ImageFormat::Png,
                 };
-                Ok((webp.encode(&self.rgb)?, color))
+                Ok((encode_rgb(&self.rgb, format)?, color))
             }
         }
     }
 
     fn jpeg(&mut self) -> Result<Bytes> {
-        let planes = self.yuv.planes();
+        let [y, u, v] = self.yuv.planes();
         let image = YuvPlanesImage {
-            planes: planes.iter().map(|p| p.data()).collect::<Vec<_>>(),
+            y_plane: y.data(),
+            u_plane: u.data(),
+            v_plane: v.data(),
             width: self.yuv.width as usize,
-            strides: planes.iter().map(|p| p.stride()).collect(),
             height: self.yuv.height as usize,
+            y_stride: y.stride(),
+            u_stride: u.stride(),
+            v_stride: v.stride(),
             subsamp: Subsamp::Sub2x2,
         };
-        let bytes = self.jpeg.compress_yuv_planes_to_vec(&image).map_err(image_error)?;
+        let bytes = self
+            .jpeg
+            .compress_yuv_planes_to_vec(&image)
+            .map_err(image_error)?;
         Ok(bytes.into())
     }
 }
@@ -79,16 +89,17 @@ fn image_error(e: turbojpeg::Error) -> Error {
     Error::Image(e.to_string())
 }
 
-/// An RGB picture as PNG.
-pub fn rgb_png(rgb: &Rgb) -> Result<Bytes> {
+/// An RGB picture, losslessly coded.
+fn encode_rgb(rgb: &Rgb, format: image::ImageFormat) -> Result<Bytes> {
     let mut out = Cursor::new(Vec::new());
+    let color = image::ExtendedColorType::Rgb8;
     image::write_buffer_with_format(
         &mut out,
         &rgb.packed(),
         rgb.width,
         rgb.height,
-        image::ExtendedColorType::Rgb8,
-        image::ImageFormat::Png,
+        color,
+        format,
     )
     .map_err(|e| Error::Image(e.to_string()))?;
     Ok(out.into_inner().into())

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use ffmpeg_the_third as ffmpeg;
 use ffmpeg_the_third::ffi::{self, AVMediaType, AVRational};
-use ffmpeg_the_third::packet::{Mut as _, Packet, Ref as _};
+use ffmpeg_the_third::packet::{Packet, Ref as _};
 
 use super::av::{Error, Result, av, check, init};
 use super::io::FileIo;
@@ -97,17 +97,23 @@ impl Track {
     /// Nanoseconds as ticks, rounded down.
     pub fn ticks_floor(&self, nanos: i64) -> i64 {
         let (num, den) = self.time_base;
-        clamp_i64(
-            (i128::from(nanos) * i128::from(den)).div_euclid(i128::from(num) * 1_000_000_000),
-        )
+        clamp_i64((i128::from(nanos) * i128::from(den)).div_euclid(i128::from(num) * 1_000_000_000))
     }
     /// Width of the upright picture.
     pub fn shown_width(&self) -> u32 {
-        if self.rotation.swaps() { self.height } else { self.width }
+        if self.rotation.swaps() {
+            self.height
+        } else {
+            self.width
+        }
     }
     /// Height of the upright picture.
     pub fn shown_height(&self) -> u32 {
-        if self.rotation.swaps() { self.width } else { self.height }
+        if self.rotation.swaps() {
+            self.width
+        } else {
+            self.height
+        }
     }
 }
 
@@ -157,7 +163,9 @@ impl Input {
         // SAFETY: an open context has an input format with a static name.
         unsafe {
             let format = (*self.context.as_ptr()).iformat;
-            CStr::from_ptr((*format).name).to_string_lossy().into_owned()
+            CStr::from_ptr((*format).name)
+                .to_string_lossy()
+                .into_owned()
         }
     }
     /// Whether every frame's packet carries its own presentation time.
@@ -201,7 +209,10 @@ impl Input {
     }
 
     fn is_chosen(&self, index: usize) -> bool {
-        [&self.video, &self.audio].into_iter().flatten().any(|t| t.index == index)
+        [&self.video, &self.audio]
+            .into_iter()
+            .flatten()
+            .any(|t| t.index == index)
     }
 
     /// Goes to where decoding must begin so that every frame of `track` from `start` on comes out
@@ -276,12 +287,14 @@ impl Input {
             let known = par.codec_id != ffi::AVCodecID::NONE;
             match par.codec_type {
                 AVMediaType::VIDEO => {
-                    let simple = [ffi::AVCodecID::VP8, ffi::AVCodecID::VP9, ffi::AVCodecID::AV1];
+                    let simple = [
+                        ffi::AVCodecID::VP8,
+                        ffi::AVCodecID::VP9,
+                        ffi::AVCodecID::AV1,
+                    ];
                     known && par.width > 0 && (mp4 || simple.contains(&par.codec_id))
                 }
-                AVMediaType::AUDIO => {
-                    known && par.sample_rate > 0 && par.ch_layout.nb_channels > 0
-                }
+                AVMediaType::AUDIO => known && par.sample_rate > 0 && par.ch_layout.nb_channels > 0,
                 _ => true,
             }
         })
@@ -332,11 +345,14 @@ impl Input {
         let mut seen = [0_usize; 2];
         while self.ahead.len() < ORIGIN_PACKETS {
             let Ok(Some(packet)) = self.read() else { break };
-            let is_video = self.video.as_ref().is_some_and(|t| t.index == packet.stream());
+            let is_video = self
+                .video
+                .as_ref()
+                .is_some_and(|t| t.index == packet.stream());
             let slot = usize::from(!is_video);
             let track = if is_video { &self.video } else { &self.audio };
             if let (Some(track), Some(ticks)) = (track, packet.pts().or(packet.dts()))
-                && !packet.flags().contains(ffmpeg::packet::Flags::DISCARD)
+                && !is_hidden(&packet)
             {
                 let begin = track.nanos(ticks) + skipped_nanos(&packet, track);
                 first[slot] = Some(first[slot].map_or(begin, |t| t.min(begin)));
@@ -351,6 +367,12 @@ impl Input {
         }
         self.origin_nanos = first.into_iter().flatten().min().unwrap_or(0);
     }
+}
+
+/// Whether an edit list hides the packet: it is decoded, its frame is dropped.
+fn is_hidden(packet: &Packet) -> bool {
+    // SAFETY: reading a plain field of a valid packet.
+    unsafe { (*packet.as_ptr()).flags & ffi::AV_PKT_FLAG_DISCARD as i32 != 0 }
 }
 
 /// Encoder delay at the head of an audio track, which decoders drop.
@@ -400,19 +422,34 @@ fn describe(stream: &ffi::AVStream, is_video: bool) -> Track {
     // SAFETY: a stream of an open context has codec parameters; codec names are static.
     let (par, codec) = unsafe {
         let par = &*stream.codecpar;
-        (par, CStr::from_ptr(ffi::avcodec_get_name(par.codec_id)).to_string_lossy().into_owned())
+        (
+            par,
+            CStr::from_ptr(ffi::avcodec_get_name(par.codec_id))
+                .to_string_lossy()
+                .into_owned(),
+        )
     };
-    let time_base =
-        (i64::from(stream.time_base.num.max(1)), i64::from(stream.time_base.den.max(1)));
+    let time_base = (
+        i64::from(stream.time_base.num.max(1)),
+        i64::from(stream.time_base.den.max(1)),
+    );
     let frames = u64::try_from(stream.nb_frames).unwrap_or(0);
     let mut track = Track {
         index: usize::try_from(stream.index).unwrap_or(0),
-        kind: if is_video { TrackKind::Video } else { TrackKind::Audio },
+        kind: if is_video {
+            TrackKind::Video
+        } else {
+            TrackKind::Audio
+        },
         time_base,
         codec,
         width: u32::try_from(par.width).unwrap_or(0),
         height: u32::try_from(par.height).unwrap_or(0),
-        rotation: if is_video { rotation(stream) } else { Rotation::default() },
+        rotation: if is_video {
+            rotation(stream)
+        } else {
+            Rotation::default()
+        },
         frames,
         fps: 0.0,
         duration: None,
@@ -422,7 +459,13 @@ fn describe(stream: &ffi::AVStream, is_video: bool) -> Track {
     if stream.duration > 0 {
         track.duration = Some(Time::from_nanos(track.nanos(stream.duration)));
     }
-    let measured = |d: Time| if d > Time::ZERO { frames as f64 / d.secs() } else { 0.0 };
+    let measured = |d: Time| {
+        if d > Time::ZERO {
+            frames as f64 / d.secs()
+        } else {
+            0.0
+        }
+    };
     track.fps = match ratio(stream.avg_frame_rate) {
         fps if fps > 0.0 => fps,
         _ => track.duration.map_or(0.0, measured),
@@ -431,24 +474,51 @@ fn describe(stream: &ffi::AVStream, is_video: bool) -> Track {
 }
 
 fn ratio(r: AVRational) -> f64 {
-    if r.den == 0 { 0.0 } else { f64::from(r.num) / f64::from(r.den) }
+    if r.den == 0 {
+        0.0
+    } else {
+        f64::from(r.num) / f64::from(r.den)
+    }
 }
 
 /// The display matrix of a stream as quarter turns and a mirror; other angles are left alone.
 fn rotation(stream: &ffi::AVStream) -> Rotation {
-    let Some(matrix) = display_matrix(stream) else { return Rotation::default() };
+    let Some(matrix) = display_matrix(stream) else {
+        return Rotation::default();
+    };
     let sign = |i: usize| matrix[i].signum();
     // Row vectors times the matrix: (x, y) -> (a x + c y, b x + d y), y downwards.
     let (a, b, c, d) = (sign(0), sign(1), sign(3), sign(4));
     match (a, b, c, d) {
-        (0, 1, -1, 0) => Rotation { turns: 1, mirror: false },
-        (-1, 0, 0, -1) => Rotation { turns: 2, mirror: false },
-        (0, -1, 1, 0) => Rotation { turns: 3, mirror: false },
-        (-1, 0, 0, 1) => Rotation { turns: 0, mirror: true },
-        (1, 0, 0, -1) => Rotation { turns: 2, mirror: true },
+        (0, 1, -1, 0) => Rotation {
+            turns: 1,
+            mirror: false,
+        },
+        (-1, 0, 0, -1) => Rotation {
+            turns: 2,
+            mirror: false,
+        },
+        (0, -1, 1, 0) => Rotation {
+            turns: 3,
+            mirror: false,
+        },
+        (-1, 0, 0, 1) => Rotation {
+            turns: 0,
+            mirror: true,
+        },
+        (1, 0, 0, -1) => Rotation {
+            turns: 2,
+            mirror: true,
+        },
         // Mirror first (x to -x), then turn.
-        (0, -1, -1, 0) => Rotation { turns: 1, mirror: true },
-        (0, 1, 1, 0) => Rotation { turns: 3, mirror: true },
+        (0, -1, -1, 0) => Rotation {
+            turns: 1,
+            mirror: true,
+        },
+        (0, 1, 1, 0) => Rotation {
+            turns: 3,
+            mirror: true,
+        },
         _ => Rotation::default(),
     }
 }

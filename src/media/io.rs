@@ -1,4 +1,4 @@
-//! AVIO over an open file, and over memory for muxing.
+//! AVIO over an open file.
 
 use std::ffi::c_void;
 use std::fs::File;
@@ -25,13 +25,6 @@ struct Reading {
     length: u64,
 }
 
-/// What libav writes: bytes in memory, seekable.
-#[derive(Default)]
-struct Writing {
-    bytes: Vec<u8>,
-    at: usize,
-}
-
 /// An AVIO context and what it reads or writes.
 pub(super) struct Io<T> {
     context: *mut AVIOContext,
@@ -43,18 +36,15 @@ pub(super) struct Io<T> {
 unsafe impl<T: Send> Send for Io<T> {}
 
 pub(super) type FileIo = Io<ReadState>;
-pub(super) type MemoryIo = Io<WriteState>;
 
 /// Opaque state of a [`FileIo`].
 pub(super) struct ReadState(Reading);
-/// Opaque state of a [`MemoryIo`].
-pub(super) struct WriteState(Writing);
 
 type ReadFn = unsafe extern "C" fn(*mut c_void, *mut u8, i32) -> i32;
 type SeekFn = unsafe extern "C" fn(*mut c_void, i64, i32) -> i64;
 
 impl<T> Io<T> {
-    fn new(state: T, read: Option<ReadFn>, write: bool, seek: SeekFn) -> Result<Self> {
+    fn new(state: T, read: ReadFn, seek: SeekFn) -> Result<Self> {
         let state = Box::into_raw(Box::new(state));
         // SAFETY: the buffer comes from av_malloc as avio_alloc_context demands; `state` outlives
         // the context because both are freed together in Drop.
@@ -66,10 +56,10 @@ impl<T> Io<T> {
                 ffi::avio_alloc_context(
                     buffer,
                     BUFFER as i32,
-                    i32::from(write),
+                    0,
                     state.cast(),
-                    read,
-                    if write { Some(std::mem::transmute::<WriteFn, _>(write_memory)) } else { None },
+                    Some(read),
+                    None,
                     Some(seek),
                 )
             }
@@ -102,24 +92,15 @@ impl<T> Drop for Io<T> {
 impl FileIo {
     pub(super) fn open(file: Arc<File>) -> Result<Self> {
         let length = file.metadata().map(|m| m.len()).unwrap_or(0);
-        Self::new(ReadState(Reading { file, at: 0, length }), Some(read_file), false, seek_file)
-    }
-}
-
-impl MemoryIo {
-    pub(super) fn create() -> Result<Self> {
-        Self::new(WriteState(Writing::default()), None, true, seek_memory)
-    }
-
-    /// Takes what was written. Call after the trailer.
-    pub(super) fn take(&mut self) -> Vec<u8> {
-        // SAFETY: the context and state are ours; flushing calls write_memory on this thread.
-        unsafe {
-            ffi::avio_flush(self.context);
-            let state = &mut (*self.state).0;
-            state.at = 0;
-            std::mem::take(&mut state.bytes)
-        }
+        Self::new(
+            ReadState(Reading {
+                file,
+                at: 0,
+                length,
+            }),
+            read_file,
+            seek_file,
+        )
     }
 }
 
@@ -130,8 +111,13 @@ const fn averror(errno: i32) -> i32 {
 unsafe extern "C" fn read_file(opaque: *mut c_void, buffer: *mut u8, size: i32) -> i32 {
     // SAFETY: libav passes the state and a buffer of `size` bytes that it owns.
     let (state, buffer) = unsafe {
-        let Ok(size) = usize::try_from(size) else { return averror(EINVAL) };
-        (&mut (*opaque.cast::<ReadState>()).0, std::slice::from_raw_parts_mut(buffer, size))
+        let Ok(size) = usize::try_from(size) else {
+            return averror(EINVAL);
+        };
+        (
+            &mut (*opaque.cast::<ReadState>()).0,
+            std::slice::from_raw_parts_mut(buffer, size),
+        )
     };
     loop {
         match state.file.read_at(buffer, state.at) {
@@ -159,38 +145,6 @@ unsafe extern "C" fn seek_file(opaque: *mut c_void, offset: i64, whence: i32) ->
     }
 }
 
-/// FFmpeg 7 made the buffer const; the ABI is the same.
-type WriteFn = unsafe extern "C" fn(*mut c_void, *const u8, i32) -> i32;
-
-unsafe extern "C" fn write_memory(opaque: *mut c_void, buffer: *const u8, size: i32) -> i32 {
-    // SAFETY: libav passes the state and `size` bytes to read.
-    let (state, new) = unsafe {
-        let Ok(size) = usize::try_from(size) else { return averror(EINVAL) };
-        (&mut (*opaque.cast::<WriteState>()).0, std::slice::from_raw_parts(buffer, size))
-    };
-    let end = state.at + new.len();
-    if state.bytes.len() < end {
-        state.bytes.resize(end, 0);
-    }
-    state.bytes[state.at..end].copy_from_slice(new);
-    state.at = end;
-    size
-}
-
-unsafe extern "C" fn seek_memory(opaque: *mut c_void, offset: i64, whence: i32) -> i64 {
-    // SAFETY: libav passes the state it was given.
-    let state = unsafe { &mut (*opaque.cast::<WriteState>()).0 };
-    let length = state.bytes.len() as u64;
-    match target(offset, whence, state.at as u64, length) {
-        Some(at) if whence & AVSEEK_SIZE != 0 => at as i64,
-        Some(at) if at <= length => {
-            state.at = at as usize;
-            at as i64
-        }
-        _ => i64::from(averror(EINVAL)),
-    }
-}
-
 /// Where a seek goes; for AVSEEK_SIZE, the length.
 fn target(offset: i64, whence: i32, at: u64, length: u64) -> Option<u64> {
     if whence & AVSEEK_SIZE != 0 {
@@ -202,5 +156,6 @@ fn target(offset: i64, whence: i32, at: u64, length: u64) -> Option<u64> {
         2 => length,
         _ => return None,
     };
-    base.checked_add_signed(offset).filter(|at| i64::try_from(*at).is_ok())
+    base.checked_add_signed(offset)
+        .filter(|at| i64::try_from(*at).is_ok())
 }

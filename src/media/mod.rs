@@ -1,4 +1,4 @@
-//! libav behind a small safe face: open, probe, seek, decode, scale, resample, encode, mux.
+//! libav behind a small safe face: open, probe, seek, decode, scale, resample.
 //!
 //! The only module with `unsafe`. Everything here works on an open [`std::fs::File`], never on a
 //! path or URL: libav is given no protocol, so a file cannot make it open another one. Contexts
@@ -6,21 +6,17 @@
 //! better than many threads on one clip.
 //!
 //! ```text
-//! File ─ io ─> Input ─ Packet ─> VideoDecoder ─ frame ─> Scaler ─> Yuv (planes) ─> Picture ─> JPEG, PNG, WebP
-//!                        │                                   └────────────────────> Encoder (x264) ─┐
-//!                        ├────> AudioDecoder ─ frame ─> Resampler ─> f32 ─> WAV, FLAC, npy          │
-//!                        └───────────────────────────────────────────────> Muxer ─> Vec<u8> <───────┘
+//! File ─ io ─> Input ─ Packet ─> Decoder ─ Frame ─> Scaler ─> Yuv planes ─> ImageEncoder ─> JPEG, PNG, WebP
+//!                                        └ Frame ─> Resampler ─> f32 ─> WAV, npy
 //! ```
 
 mod av;
 mod color;
 mod decode;
-mod encode;
 mod frame;
 mod image;
 mod input;
 mod io;
-mod mux;
 mod picture;
 mod resample;
 mod scale;
@@ -28,11 +24,9 @@ mod scale;
 pub use av::{Error, Result, Versions, has_decoder, has_encoder, versions};
 pub use color::{ColorInfo, Matrix};
 pub use decode::Decoder;
-pub use encode::{AudioEncoder, VideoEncoder, VideoSettings};
 pub use frame::Frame;
-pub use image::{ImageEncoder, rgb_png};
+pub use image::ImageEncoder;
 pub use input::{Input, Rotation, Track, TrackKind};
-pub use mux::{Container, Muxer};
 pub use picture::{Rgb, Yuv};
 pub use resample::Resampler;
 pub use scale::Scaler;

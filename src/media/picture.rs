@@ -70,11 +70,13 @@ impl Yuv {
         let (width, height) = (self.width as usize, self.height as usize);
         let luma = &mut self.planes[0];
         if width % 2 == 1 {
-            luma.rows_mut(height).for_each(|row| row[width] = row[width - 1]);
+            luma.rows_mut(height)
+                .for_each(|row| row[width] = row[width - 1]);
         }
         if height % 2 == 1 {
             let last = (height - 1) * luma.stride;
-            luma.data.copy_within(last..last + luma.stride, last + luma.stride);
+            luma.data
+                .copy_within(last..last + luma.stride, last + luma.stride);
         }
     }
 
@@ -84,7 +86,13 @@ impl Yuv {
         let (ow, oh) = if rotation.swaps() { (h, w) } else { (w, h) };
         out.resize(ow, oh);
         for (i, (from, to)) in self.planes.iter().zip(&mut out.planes).enumerate() {
-            let half = |n: u32| if i == 0 { n as usize } else { n.div_ceil(2) as usize };
+            let half = |n: u32| {
+                if i == 0 {
+                    n as usize
+                } else {
+                    n.div_ceil(2) as usize
+                }
+            };
             turn::<1>((&from.data, from.stride), (half(w), half(h)), rotation, to);
         }
     }
@@ -108,16 +116,26 @@ impl Rgb {
 
     pub(super) fn turned_into(&self, rotation: Rotation, out: &mut Rgb) {
         let (w, h) = (self.width as usize, self.height as usize);
-        let (ow, oh) =
-            if rotation.swaps() { (self.height, self.width) } else { (self.width, self.height) };
+        let (ow, oh) = if rotation.swaps() {
+            (self.height, self.width)
+        } else {
+            (self.width, self.height)
+        };
         out.resize(ow, oh);
-        turn::<3>((&self.plane.data, self.plane.stride), (w, h), rotation, &mut out.plane);
+        turn::<3>(
+            (&self.plane.data, self.plane.stride),
+            (w, h),
+            rotation,
+            &mut out.plane,
+        );
     }
 
     /// The pixels row by row, three bytes each, without padding.
     pub fn packed(&self) -> Vec<u8> {
         let row = self.width as usize * 3;
-        (0..self.height as usize).flat_map(|y| self.plane.row(y)[..row].iter().copied()).collect()
+        (0..self.height as usize)
+            .flat_map(|y| self.plane.row(y)[..row].iter().copied())
+            .collect()
     }
 }
 

@@ -62,7 +62,11 @@ impl Scaler {
         out: &mut Yuv,
     ) -> Result<ColorInfo> {
         let color = source_color(frame);
-        let lying = if rotation.swaps() { (height, width) } else { (width, height) };
+        let lying = if rotation.swaps() {
+            (height, width)
+        } else {
+            (width, height)
+        };
         let upright = rotation == Rotation::default();
         let mut turned = std::mem::take(&mut self.turned);
         let target = if upright { &mut *out } else { &mut turned };
@@ -102,16 +106,29 @@ impl Scaler {
         out: &mut Rgb,
     ) -> Result<ColorInfo> {
         let color = source_color(frame);
-        let (w, h) = if rotation.swaps() { (height, width) } else { (width, height) };
+        let (w, h) = if rotation.swaps() {
+            (height, width)
+        } else {
+            (width, height)
+        };
         let mut lying = std::mem::take(&mut self.turned_rgb);
         let upright = rotation == Rotation::default();
         let target = if upright { &mut *out } else { &mut lying };
         target.resize(w, h);
         let (pointer, stride) = (target.plane.data.as_mut_ptr(), target.plane.stride as i32);
-        let result = self.context(frame, (w, h), true, color).and_then(|context| {
-            // SAFETY: the plane has `stride` bytes in each of its rows, and one row to spare.
-            unsafe { run(context, frame, [pointer, ptr::null_mut(), ptr::null_mut()], [stride, 0, 0]) }
-        });
+        let result = self
+            .context(frame, (w, h), true, color)
+            .and_then(|context| {
+                // SAFETY: the plane has `stride` bytes in each of its rows, and one row to spare.
+                unsafe {
+                    run(
+                        context,
+                        frame,
+                        [pointer, ptr::null_mut(), ptr::null_mut()],
+                        [stride, 0, 0],
+                    )
+                }
+            });
         if result.is_ok() && !upright {
             lying.turned_into(rotation, out);
         }
@@ -136,7 +153,12 @@ impl Scaler {
         color: ColorInfo,
     ) -> Result<*mut SwsContext> {
         let raw = frame.raw();
-        let shape = Shape { from: (raw.width, raw.height, raw.format), to, rgb, color };
+        let shape = Shape {
+            from: (raw.width, raw.height, raw.format),
+            to,
+            rgb,
+            color,
+        };
         if let Some((made, context)) = &self.context
             && *made == shape
         {
@@ -151,7 +173,10 @@ impl Scaler {
 fn source_color(frame: &Frame) -> ColorInfo {
     let color = ColorInfo::of(frame);
     if is_rgb(frame.raw().format) {
-        ColorInfo { high_dynamic_range: color.high_dynamic_range, ..ColorInfo::JPEG }
+        ColorInfo {
+            high_dynamic_range: color.high_dynamic_range,
+            ..ColorInfo::JPEG
+        }
     } else {
         color
     }
@@ -176,7 +201,11 @@ fn copy_planes(frame: &Frame, out: &mut Yuv) -> Result<()> {
     let raw = frame.raw();
     let (w, h) = (frame.width() as usize, frame.height() as usize);
     for (i, plane) in out.planes.iter_mut().enumerate() {
-        let (w, h) = if i == 0 { (w, h) } else { (w.div_ceil(2), h.div_ceil(2)) };
+        let (w, h) = if i == 0 {
+            (w, h)
+        } else {
+            (w.div_ceil(2), h.div_ceil(2))
+        };
         let stride = raw.linesize[i] as usize;
         for (y, row) in plane.rows_mut(h).enumerate() {
             // SAFETY: a decoded 4:2:0 frame has `h` rows of at least `w` samples in plane `i`,
@@ -197,7 +226,11 @@ fn make(shape: Shape) -> Result<Context> {
             shape.to.0, shape.to.1
         )));
     }
-    let to = if shape.rgb { AVPixelFormat::RGB24 } else { AVPixelFormat::YUV420P };
+    let to = if shape.rgb {
+        AVPixelFormat::RGB24
+    } else {
+        AVPixelFormat::YUV420P
+    };
     let mut flags = SWS_BILINEAR | SWS_ACCURATE_RND | SWS_BITEXACT;
     if shape.rgb {
         flags |= SWS_FULL_CHR_H_INT | SWS_FULL_CHR_H_INP;
@@ -217,7 +250,9 @@ fn make(shape: Shape) -> Result<Context> {
             ptr::null(),
         );
         if context.is_null() {
-            return Err(Error::Unsupported(format!("pixel format number {format} cannot be scaled")));
+            return Err(Error::Unsupported(format!(
+                "pixel format number {format} cannot be scaled"
+            )));
         }
         let context = Context(context);
         let from_table = ffi::sws_getCoefficients(shape.color.matrix.sws());
@@ -226,7 +261,14 @@ fn make(shape: Shape) -> Result<Context> {
         let range = i32::from(shape.color.full_range);
         let to_range = if shape.rgb { 1 } else { range };
         ffi::sws_setColorspaceDetails(
-            context.0, from_table, range, to_table, to_range, 0, 1 << 16, 1 << 16,
+            context.0,
+            from_table,
+            range,
+            to_table,
+            to_range,
+            0,
+            1 << 16,
+            1 << 16,
         );
         Ok(context)
     }

@@ -1,13 +1,18 @@
 //! What a sample holds and how a clip fails.
 
+mod audio;
 mod facts;
 mod failure;
+mod frames;
+mod make;
+mod meta;
 mod recipe;
 
 use kpack_formats::Sample;
 
 pub use facts::Facts;
 pub use failure::{Class, SampleError, Stage};
+pub use make::{Tools, make_sample};
 pub use recipe::{
     AudioCodec, AudioRecipe, FrameChoice, FrameRecipe, ImageCodec, NoAudio, Preset, Recipe, Size,
     Trim, VideoRecipe,

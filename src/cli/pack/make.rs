@@ -4,23 +4,13 @@ use std::fs::File;
 use std::io::ErrorKind;
 use std::sync::Arc;
 
-use kpack::sample::{Class, Made, Recipe, SampleError, Stage};
+pub(super) use kpack::sample::Tools;
+use kpack::sample::{Class, Made, Recipe, SampleError, Stage, make_sample};
 use kpack::source::Clip;
 
-/// What one thread uses again for each clip.
-#[derive(Debug, Default)]
-pub(super) struct Tools;
-
 /// Makes the sample of `clip`.
-pub(super) fn make(clip: &Clip, recipe: &Recipe, _tools: &mut Tools) -> Result<Made, SampleError> {
-    let file = open(clip)?;
-    let _ = (recipe, file);
-    Err(SampleError::new(
-        &clip.key,
-        Stage::Probe,
-        Class::Internal,
-        "this build decodes nothing",
-    ))
+pub(super) fn make(clip: &Clip, recipe: &Recipe, tools: &mut Tools) -> Result<Made, SampleError> {
+    make_sample(clip, &open(clip)?, recipe, tools)
 }
 
 fn open(clip: &Clip) -> Result<Arc<File>, SampleError> {

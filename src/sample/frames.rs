@@ -1,0 +1,235 @@
+//! Which frames become pictures, and the pictures.
+//!
+//! The picture *shown* at an instant is the last frame whose presentation time is not after it.
+//! Times in files are rounded to their track's tick, so an instant is compared with half a tick of
+//! tolerance: in a file with millisecond ticks the frame stored at 67 ms is the one for 2/30 s.
+//! Before the first frame of the clip its first frame is shown.
+
+use bytes::Bytes;
+
+use crate::Time;
+use crate::media::{self, ColorInfo, Frame, ImageEncoder, Track};
+use crate::sample::{FrameChoice, FrameRecipe, Size};
+
+/// One picture of a sample.
+#[derive(Debug, Clone)]
+pub(super) struct Picture {
+    pub(super) bytes: Bytes,
+    /// Presentation time of its frame from the start of the source.
+    pub(super) time: Time,
+}
+
+/// The instants for which pictures are wanted, in nanoseconds from the start of the source.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Targets {
+    /// No instants: every frame, or every key frame.
+    Frames { keys_only: bool },
+    /// `start + k * den / num` seconds; as many as `round(duration * num / den)`.
+    Rate { num: u32, den: u32 },
+    /// The centres of `count` equal parts of `duration` nanoseconds.
+    Count { count: u32, duration: i64 },
+}
+
+impl Targets {
+    pub(super) fn new(choice: FrameChoice, duration: i64) -> Self {
+        match choice {
+            FrameChoice::All => Targets::Frames { keys_only: false },
+            FrameChoice::Keyframes => Targets::Frames { keys_only: true },
+            FrameChoice::Rate { num, den } => Targets::Rate { num, den },
+            FrameChoice::Count(count) => Targets::Count { count, duration },
+        }
+    }
+
+    /// How many pictures a clip of `duration` nanoseconds has; `None` where frames decide.
+    fn total(self, duration: i64) -> Option<u64> {
+        match self {
+            Targets::Frames { .. } => None,
+            Targets::Count { count, .. } => Some(u64::from(count)),
+            Targets::Rate { num, den } => {
+                let scaled = i128::from(duration) * i128::from(num);
+                let unit = i128::from(den) * 1_000_000_000;
+                Some(u64::try_from((scaled + unit / 2).div_euclid(unit)).unwrap_or(0))
+            }
+        }
+    }
+
+    /// Instant of picture `k` from the clip's start, in nanoseconds, rounded down.
+    fn instant(self, k: u64) -> i64 {
+        let k = i128::from(k);
+        let nanos = match self {
+            Targets::Frames { .. } => 0,
+            Targets::Rate { num, den } => {
+                k * i128::from(den) * 1_000_000_000 / i128::from(num.max(1))
+            }
+            Targets::Count { count, duration } => {
+                (2 * k + 1) * i128::from(duration) / (2 * i128::from(count.max(1)))
+            }
+        };
+        i64::try_from(nanos).unwrap_or(i64::MAX)
+    }
+}
+
+/// Takes frames in presentation order and keeps the pictures that are wanted.
+pub(super) struct Picker<'a> {
+    targets: Targets,
+    /// Start of the clip; of a whole source, known with its first frame.
+    start: Option<i64>,
+    half_tick: i64,
+    track: &'a Track,
+    size: (u32, u32),
+    encoder: &'a mut ImageEncoder,
+    held: Option<(Frame, i64)>,
+    /// The held frame's picture, once coded: one frame may be shown at several instants.
+    coded: Option<Bytes>,
+    pub(super) pictures: Vec<Picture>,
+    pub(super) color: Option<ColorInfo>,
+}
+
+impl<'a> Picker<'a> {
+    pub(super) fn new(
+        targets: Targets,
+        start: Option<Time>,
+        track: &'a Track,
+        size: (u32, u32),
+        encoder: &'a mut ImageEncoder,
+    ) -> Self {
+        Self {
+            targets,
+            start: start.map(Time::nanos),
+            // Two nanoseconds more than half a tick: instants and times are each rounded once.
+            half_tick: track.nanos(1) / 2 + 2,
+            track,
+            size,
+            encoder,
+            held: None,
+            coded: None,
+            pictures: Vec::new(),
+            color: None,
+        }
+    }
+
+    /// The next frame, shown `at` nanoseconds from the start of the source.
+    pub(super) fn push(&mut self, frame: &Frame, at: i64) -> media::Result<()> {
+        if let Targets::Frames { keys_only } = self.targets {
+            if !keys_only || frame.is_key() {
+                let bytes = self.encode(frame)?;
+                self.pictures.push(Picture {
+                    bytes,
+                    time: Time::from_nanos(at),
+                });
+            }
+            return Ok(());
+        }
+        let start = *self.start.get_or_insert(at);
+        if self.held.is_some() {
+            self.show_until(at.saturating_sub(start).saturating_sub(self.half_tick))?;
+        }
+        self.held = Some((frame.share()?, at));
+        self.coded = None;
+        Ok(())
+    }
+
+    /// No more frames: the clip ends `end` nanoseconds from the start of the source.
+    pub(super) fn finish(&mut self, end: i64) -> media::Result<()> {
+        let duration = end.saturating_sub(self.start.unwrap_or(0));
+        if self.held.is_some() {
+            let total = self.targets.total(duration).unwrap_or(0);
+            while (self.pictures.len() as u64) < total {
+                self.show()?;
+            }
+        }
+        if let Some(total) = self.targets.total(duration) {
+            self.pictures
+                .truncate(usize::try_from(total).unwrap_or(usize::MAX));
+        }
+        Ok(())
+    }
+
+    /// Takes the held frame for every instant before `until` nanoseconds from the clip's start.
+    fn show_until(&mut self, until: i64) -> media::Result<()> {
+        let limit = match self.targets {
+            Targets::Count { count, .. } => u64::from(count),
+            _ => u64::MAX,
+        };
+        while (self.pictures.len() as u64) < limit
+            && self.targets.instant(self.pictures.len() as u64) < until
+        {
+            self.show()?;
+        }
+        Ok(())
+    }
+
+    fn show(&mut self) -> media::Result<()> {
+        let Some((frame, at)) = self.held.take() else {
+            return Ok(());
+        };
+        let bytes = match &self.coded {
+            Some(bytes) => bytes.clone(),
+            None => self.encode(&frame)?,
+        };
+        self.coded = Some(bytes.clone());
+        self.pictures.push(Picture {
+            bytes,
+            time: Time::from_nanos(at),
+        });
+        self.held = Some((frame, at));
+        Ok(())
+    }
+
+    fn encode(&mut self, frame: &Frame) -> media::Result<Bytes> {
+        let (bytes, color) = self.encoder.encode(frame, self.size, self.track.rotation)?;
+        self.color.get_or_insert(color);
+        Ok(bytes)
+    }
+}
+
+/// Size of the upright pictures of a track of `width` x `height` (upright, in pixels), and whether
+/// the recipe's size was not reached because that would enlarge.
+pub(super) fn picture_size(
+    (width, height): (u32, u32),
+    size: Size,
+    upscale: bool,
+) -> ((u32, u32), bool) {
+    let source = (width, height);
+    match size {
+        Size::Source => (source, false),
+        Size::Exact {
+            width: w,
+            height: h,
+        } => {
+            let enlarges = w > width || h > height;
+            if enlarges && !upscale {
+                (source, true)
+            } else {
+                ((w, h), false)
+            }
+        }
+        Size::ShortSide(side) => {
+            let short = width.min(height).max(1);
+            if side > short && !upscale {
+                return (source, true);
+            }
+            if side == short {
+                return (source, false);
+            }
+            // The short side exactly, the other to the nearest even number.
+            let long = u64::from(width.max(height)) * u64::from(side);
+            let double = 2 * u64::from(short);
+            let other = 2 * ((long + double / 2) / double).max(1);
+            let other = u32::try_from(other).unwrap_or(u32::MAX);
+            (
+                if width <= height {
+                    (side, other)
+                } else {
+                    (other, side)
+                },
+                false,
+            )
+        }
+    }
+}
+
+/// The name of picture `k` (from 0): six digits from 000001.
+pub(super) fn picture_name(k: usize, recipe: &FrameRecipe) -> String {
+    format!("{:06}.{}", k + 1, recipe.image.extension())
+}

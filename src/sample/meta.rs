@@ -1,0 +1,40 @@
+//! The metadata JSON of a sample: what the input said of the clip, then what was found out.
+
+use kpack_formats::Meta;
+use serde_json::Value;
+
+use crate::sample::Facts;
+use crate::source::Clip;
+
+/// Fields in a fixed order: clip, labels, facts, then the row's other columns.
+pub(super) fn of(clip: &Clip, facts: &Facts) -> Meta {
+    let mut meta = Meta::new();
+    meta.insert("key".into(), clip.key.clone().into());
+    meta.insert("source".into(), clip.source.clone().into());
+    if let Some(split) = &clip.split {
+        meta.insert("split".into(), split.clone().into());
+    }
+    if let [label] = clip.labels.as_slice() {
+        if let Some(text) = &label.text {
+            meta.insert("label".into(), text.clone().into());
+        }
+        if let Some(index) = label.index {
+            meta.insert("label_index".into(), index.into());
+        }
+    }
+    if let Some(span) = clip.span {
+        meta.insert("start".into(), span.start.secs().into());
+        if let Some(end) = span.end {
+            meta.insert("end".into(), end.secs().into());
+        }
+    }
+    if let Ok(Value::Object(found)) = serde_json::to_value(facts) {
+        meta.extend(found);
+    }
+    for (name, value) in &clip.columns {
+        if !meta.contains_key(name) {
+            meta.insert(name.clone(), value.clone());
+        }
+    }
+    meta
+}
