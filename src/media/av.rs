@@ -13,12 +13,12 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A libav call failed.
-    #[error("{what}: {source}", source = av_text(source))]
+    #[error("{what}: {error}", error = av_text(error))]
     Av {
         /// What was being done.
         what: &'static str,
         /// libav's error. Part of the message, so not chained.
-        source: ffmpeg::Error,
+        error: ffmpeg::Error,
     },
     /// The media is well formed but not of a kind that is read or written here.
     #[error("{0}")]
@@ -46,7 +46,7 @@ pub(super) fn check(what: &'static str, code: i32) -> Result<i32> {
     if code < 0 {
         Err(Error::Av {
             what,
-            source: ffmpeg::Error::from(code),
+            error: ffmpeg::Error::from(code),
         })
     } else {
         Ok(code)
@@ -55,7 +55,7 @@ pub(super) fn check(what: &'static str, code: i32) -> Result<i32> {
 
 /// For `map_err` on calls of the safe wrapper.
 pub(super) fn av(what: &'static str) -> impl FnOnce(ffmpeg::Error) -> Error {
-    move |source| Error::Av { what, source }
+    move |error| Error::Av { what, error }
 }
 
 /// Silences libav's own log, once: what matters comes back as errors and counts.

@@ -40,13 +40,17 @@ impl Decoder {
             (*raw).thread_count = 1;
             context
         };
-        let opened = context.decoder().open().map_err(|e| match e {
-            ffmpeg::Error::DecoderNotFound => Error::Unsupported(format!(
+        let missing = || {
+            Error::Unsupported(format!(
                 "this libav has no decoder for {}; `kpack doctor` lists what it has",
                 track.codec
-            )),
-            e => av("cannot open the decoder")(e),
-        })?;
+            ))
+        };
+        let codec = ffmpeg::decoder::find(context.id()).ok_or_else(missing)?;
+        let opened = context
+            .decoder()
+            .open_as(codec)
+            .map_err(av("cannot open the decoder"))?;
         Ok(Self { opened, errors: 0 })
     }
 
