@@ -150,11 +150,11 @@ impl Input {
         Ok(input)
     }
 
-    /// The track of moving pictures that a player would show; never a cover picture.
+    /// The first track of moving pictures marked as default, or the first; never a cover picture.
     pub fn video(&self) -> Option<&Track> {
         self.video.as_ref()
     }
-    /// The track of sound that a player would play.
+    /// The first track of sound marked as default, or the first.
     pub fn audio(&self) -> Option<&Track> {
         self.audio.as_ref()
     }
@@ -308,23 +308,22 @@ impl Input {
         }
     }
 
+    /// The first track of `kind` that is marked as default, or the first of all; never a cover.
     fn best(&self, kind: AVMediaType) -> Option<Track> {
-        // SAFETY: the context is open; the call only looks.
-        let index = unsafe {
-            ffi::av_find_best_stream(
-                self.context.as_ptr().cast_mut(),
-                kind,
-                -1,
-                -1,
-                ptr::null_mut(),
-                0,
-            )
-        };
-        let stream = self.streams().nth(usize::try_from(index).ok()?)?;
-        if stream.disposition & ffi::AV_DISPOSITION_ATTACHED_PIC as i32 != 0 {
-            return None;
-        }
-        Some(describe(stream, kind == AVMediaType::VIDEO))
+        let is_cover =
+            |s: &ffi::AVStream| s.disposition & ffi::AV_DISPOSITION_ATTACHED_PIC as i32 != 0;
+        // SAFETY: a stream of an open context has codec parameters.
+        let of_kind = |s: &&ffi::AVStream| unsafe { (*s.codecpar).codec_type == kind };
+        let mut tracks = self
+            .streams()
+            .filter(of_kind)
+            .filter(|s| !is_cover(s))
+            .peekable();
+        let first = tracks.peek().copied();
+        let stream = tracks.find(|s| s.disposition & ffi::AV_DISPOSITION_DEFAULT as i32 != 0);
+        stream
+            .or(first)
+            .map(|s| describe(s, kind == AVMediaType::VIDEO))
     }
 
     fn discard_other_tracks(&mut self) {

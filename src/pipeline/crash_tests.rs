@@ -76,7 +76,7 @@ fn make(clip: &Clip, _: &mut ()) -> std::result::Result<Made, SampleError> {
     sample
         .blobs
         .insert("bin".into(), vec![n; 300 + 100 * usize::from(n % 5)].into());
-    Ok(Made::Sample(Box::new(sample), Facts::default()))
+    Ok(Made::Sample(Box::new(sample), Box::default()))
 }
 
 struct Case {

@@ -96,7 +96,7 @@ where
         let made = (self.make)(clip, &mut state);
         self.idle().push(state);
         let work = match made {
-            Ok(Made::Sample(sample, facts)) => self.place(clip, sample, facts),
+            Ok(Made::Sample(sample, facts)) => self.place(clip, sample, *facts),
             Ok(Made::Skipped(reason)) => Work::Skipped(reason),
             Err(e) => Work::Failed(e),
         };

@@ -119,7 +119,7 @@ impl Maker<'_> {
             return Err(self.fail(Stage::Decode, Class::Corrupt, "nothing could be decoded"));
         }
         sample.blobs.retain(|_, blob| !blob.is_empty());
-        Ok(Made::Sample(Box::new(sample), facts))
+        Ok(Made::Sample(Box::new(sample), Box::new(facts)))
     }
 
     fn fail(&self, stage: Stage, class: Class, reason: impl Into<String>) -> SampleError {

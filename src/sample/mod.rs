@@ -22,7 +22,7 @@ pub use recipe::{
 #[derive(Debug)]
 pub enum Made {
     /// A sample, and what was found out while making it.
-    Sample(Box<Sample>, Facts),
+    Sample(Box<Sample>, Box<Facts>),
     /// Left out by the user's own rule, with the reason.
     Skipped(String),
 }

@@ -128,7 +128,7 @@ pub(crate) fn make(clip: &Clip, state: &mut Vec<u8>) -> Result<Made, SampleError
                 frame_times: vec![kpack::Time::ZERO],
                 ..Facts::default()
             };
-            Ok(Made::Sample(Box::new(sample), facts))
+            Ok(Made::Sample(Box::new(sample), Box::new(facts)))
         }
     }
 }

@@ -222,7 +222,7 @@ fn a_source_that_shrinks_while_it_is_copied_is_one_failed_row() {
             };
             sample.blobs.insert("mp4".into(), blob);
         }
-        Ok(Made::Sample(Box::new(sample), Facts::default()))
+        Ok(Made::Sample(Box::new(sample), Box::default()))
     };
     let stop = AtomicBool::new(false);
     case.run_with(out.path(), &case.options(), copied, &NoProgress, &stop)
@@ -294,7 +294,7 @@ fn on_error_fail_leaves_the_clip_to_a_later_run() {
         "{summary:?}"
     );
     let cured = |clip: &kpack::source::Clip, _: &mut Vec<u8>| {
-        Ok(Made::Sample(Box::new(sample(clip, 100)), Facts::default()))
+        Ok(Made::Sample(Box::new(sample(clip, 100)), Box::default()))
     };
     let summary = case
         .run_with(out.path(), &options, cured, &NoProgress, &stop)
