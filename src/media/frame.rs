@@ -53,7 +53,7 @@ impl Frame {
     /// Whether the decoder had to conceal damage.
     pub fn is_damaged(&self) -> bool {
         let raw = self.raw();
-        raw.decode_error_flags != 0 || raw.flags & ffi::AV_FRAME_FLAG_CORRUPT as i32 != 0
+        raw.decode_error_flags != 0 || raw.flags & ffi::AV_FRAME_FLAG_CORRUPT != 0
     }
     /// Another handle on the same picture, without copying it.
     pub fn share(&self) -> Result<Self> {

@@ -310,8 +310,7 @@ impl Input {
 
     /// The first track of `kind` that is marked as default, or the first of all; never a cover.
     fn best(&self, kind: AVMediaType) -> Option<Track> {
-        let is_cover =
-            |s: &ffi::AVStream| s.disposition & ffi::AV_DISPOSITION_ATTACHED_PIC as i32 != 0;
+        let is_cover = |s: &ffi::AVStream| s.disposition & ffi::AV_DISPOSITION_ATTACHED_PIC != 0;
         // SAFETY: a stream of an open context has codec parameters.
         let of_kind = |s: &&ffi::AVStream| unsafe { (*s.codecpar).codec_type == kind };
         let mut tracks = self
@@ -320,7 +319,7 @@ impl Input {
             .filter(|s| !is_cover(s))
             .peekable();
         let first = tracks.peek().copied();
-        let stream = tracks.find(|s| s.disposition & ffi::AV_DISPOSITION_DEFAULT as i32 != 0);
+        let stream = tracks.find(|s| s.disposition & ffi::AV_DISPOSITION_DEFAULT != 0);
         stream
             .or(first)
             .map(|s| describe(s, kind == AVMediaType::VIDEO))
@@ -371,7 +370,7 @@ impl Input {
 /// Whether an edit list hides the packet: it is decoded, its frame is dropped.
 fn is_hidden(packet: &Packet) -> bool {
     // SAFETY: reading a plain field of a valid packet.
-    unsafe { (*packet.as_ptr()).flags & ffi::AV_PKT_FLAG_DISCARD as i32 != 0 }
+    unsafe { (*packet.as_ptr()).flags & ffi::AV_PKT_FLAG_DISCARD != 0 }
 }
 
 /// Encoder delay at the head of an audio track, which decoders drop.
@@ -401,7 +400,7 @@ fn open_context(io: &FileIo) -> Result<ffmpeg::format::context::Input> {
             return Err(Error::Alloc("a format context"));
         }
         (*context).pb = io.as_ptr();
-        (*context).flags |= ffi::AVFMT_FLAG_CUSTOM_IO as i32;
+        (*context).flags |= ffi::AVFMT_FLAG_CUSTOM_IO;
         (*context).max_streams = MAX_STREAMS as i32;
         let mut options = ptr::null_mut();
         // No protocol at all: a playlist or a reference inside the file opens nothing.

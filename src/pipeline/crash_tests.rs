@@ -11,7 +11,7 @@ use kpack_formats::{Compression, Sample, WriteOptions};
 
 use crate::pipeline::{Options, Plan, PlanOptions, ShardRule, ShardTarget, Summary, Target, pack};
 use crate::progress::NoProgress;
-use crate::sample::{Class, Facts, Made, Recipe, SampleError, Size, Stage, Trim, VideoRecipe};
+use crate::sample::{Class, Made, Recipe, SampleError, Size, Stage, Trim, VideoRecipe};
 use crate::source::{Clip, Input, Problem, Row};
 use crate::{Error, Result};
 

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use kpack::pipeline::{Dataset, End, FailureLimit, Outcome, ShardRule};
 use kpack::progress::NoProgress;
-use kpack::sample::{Class, Facts, Made, Stage};
+use kpack::sample::{Class, Made, Stage};
 use kpack_formats::{Blob, IndexReader, Limits, ReadOptions};
 
 use super::{Case, count, files, make, number, rows, sample};
