@@ -1,4 +1,4 @@
-//! AVIO over an open file.
+//! AVIO over an open file, and over memory for muxing.
 
 use std::ffi::c_void;
 use std::fs::File;
@@ -37,14 +37,27 @@ unsafe impl<T: Send> Send for Io<T> {}
 
 pub(super) type FileIo = Io<ReadState>;
 
+pub(super) type MemoryIo = Io<WriteState>;
+/// Opaque state of a [`MemoryIo`].
+#[derive(Default)]
+pub(super) struct WriteState {
+    bytes: Vec<u8>,
+    at: usize,
+}
 /// Opaque state of a [`FileIo`].
 pub(super) struct ReadState(Reading);
 
 type ReadFn = unsafe extern "C" fn(*mut c_void, *mut u8, i32) -> i32;
+/// FFmpeg 7 made the buffer const; the ABI is the same.
+type WriteFn = unsafe extern "C" fn(*mut c_void, *const u8, i32) -> i32;
 type SeekFn = unsafe extern "C" fn(*mut c_void, i64, i32) -> i64;
 
 impl<T> Io<T> {
-    fn new(state: T, read: ReadFn, seek: SeekFn) -> Result<Self> {
+    #[allow(
+        clippy::missing_transmute_annotations,
+        reason = "whether the target's buffer is const depends on FFmpeg's version"
+    )]
+    fn new(state: T, read: Option<ReadFn>, write: Option<WriteFn>, seek: SeekFn) -> Result<Self> {
         let state = Box::into_raw(Box::new(state));
         // SAFETY: the buffer comes from av_malloc as avio_alloc_context demands; `state` outlives
         // the context because both are freed together in Drop.
@@ -56,10 +69,10 @@ impl<T> Io<T> {
                 ffi::avio_alloc_context(
                     buffer,
                     BUFFER as i32,
-                    0,
+                    i32::from(write.is_some()),
                     state.cast(),
-                    Some(read),
-                    None,
+                    read,
+                    std::mem::transmute::<Option<WriteFn>, _>(write),
                     Some(seek),
                 )
             }
@@ -98,9 +111,27 @@ impl FileIo {
                 at: 0,
                 length,
             }),
-            read_file,
+            Some(read_file),
+            None,
             seek_file,
         )
+    }
+}
+
+impl MemoryIo {
+    pub(super) fn create() -> Result<Self> {
+        Self::new(WriteState::default(), None, Some(write_memory), seek_memory)
+    }
+
+    /// Takes what was written. Call after the trailer.
+    pub(super) fn take(&mut self) -> Vec<u8> {
+        // SAFETY: the context and state are ours; flushing calls write_memory on this thread.
+        unsafe {
+            ffi::avio_flush(self.context);
+            let state = &mut *self.state;
+            state.at = 0;
+            std::mem::take(&mut state.bytes)
+        }
     }
 }
 
@@ -142,6 +173,40 @@ unsafe extern "C" fn seek_file(opaque: *mut c_void, offset: i64, whence: i32) ->
             at as i64
         }
         None => i64::from(averror(EINVAL)),
+    }
+}
+
+unsafe extern "C" fn write_memory(opaque: *mut c_void, buffer: *const u8, size: i32) -> i32 {
+    // SAFETY: libav passes the state and `size` bytes to read.
+    let (state, new) = unsafe {
+        let Ok(size) = usize::try_from(size) else {
+            return averror(EINVAL);
+        };
+        (
+            &mut *opaque.cast::<WriteState>(),
+            std::slice::from_raw_parts(buffer, size),
+        )
+    };
+    let end = state.at + new.len();
+    if state.bytes.len() < end {
+        state.bytes.resize(end, 0);
+    }
+    state.bytes[state.at..end].copy_from_slice(new);
+    state.at = end;
+    size
+}
+
+unsafe extern "C" fn seek_memory(opaque: *mut c_void, offset: i64, whence: i32) -> i64 {
+    // SAFETY: libav passes the state it was given.
+    let state = unsafe { &mut *opaque.cast::<WriteState>() };
+    let length = state.bytes.len() as u64;
+    match target(offset, whence, state.at as u64, length) {
+        Some(at) if whence & AVSEEK_SIZE != 0 => at as i64,
+        Some(at) if at <= length => {
+            state.at = at as usize;
+            at as i64
+        }
+        _ => i64::from(averror(EINVAL)),
     }
 }
 

@@ -1,4 +1,4 @@
-//! libav behind a small safe face: open, probe, seek, decode, scale, resample.
+//! libav behind a small safe face: open, probe, seek, decode, scale, resample, encode, mux.
 //!
 //! The only module with `unsafe`. Everything here works on an open [`std::fs::File`], never on a
 //! path or URL: libav is given no protocol, so a file cannot make it open another one. Contexts
@@ -8,15 +8,18 @@
 //! ```text
 //! File ─ io ─> Input ─ Packet ─> Decoder ─ Frame ─> Scaler ─> Yuv planes ─> ImageEncoder ─> JPEG, PNG, WebP
 //!                                        └ Frame ─> Resampler ─> f32 ─> WAV, npy
+//!                       └ Packet ──────────────────────> Muxer ─> mp4, mkv, m4a .. <─ VideoEncoder, AudioEncoder
 //! ```
 
 mod av;
 mod color;
 mod decode;
+mod encode;
 mod frame;
 mod image;
 mod input;
 mod io;
+mod mux;
 mod picture;
 mod resample;
 mod scale;
@@ -24,9 +27,11 @@ mod scale;
 pub use av::{Error, Result, Versions, has_decoder, has_encoder, versions};
 pub use color::{ColorInfo, Matrix};
 pub use decode::Decoder;
+pub use encode::{AudioEncoder, VideoEncoder, X264, to_i16};
 pub use frame::Frame;
 pub use image::ImageEncoder;
 pub use input::{Input, Rotation, Track, TrackKind};
+pub use mux::{Muxed, Muxer};
 pub use picture::{Rgb, Yuv};
 pub use resample::Resampler;
 pub use scale::Scaler;

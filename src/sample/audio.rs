@@ -8,7 +8,7 @@ use std::io::Cursor;
 use kpack_formats::{Blob, npy};
 
 use crate::Time;
-use crate::media::{self, Frame, Resampler, Track};
+use crate::media::{self, AudioEncoder, Frame, Muxer, Resampler, Track, to_i16};
 use crate::sample::{AudioCodec, AudioRecipe};
 
 /// Sound before the clip's start that the resampler is fed, in seconds: its filter's reach.
@@ -187,10 +187,19 @@ pub(super) fn blob(sound: &Finished, codec: AudioCodec) -> Result<(&'static str,
         AudioCodec::Wav => wav(sound)
             .map(|b| ("wav", b.into()))
             .map_err(|e| e.to_string()),
-        AudioCodec::Copy | AudioCodec::Flac => {
-            Err("`--audio copy` and `flac` are not written yet; use wav or f32".to_owned())
-        }
+        AudioCodec::Flac => flac(sound)
+            .map(|b| ("flac", b.into()))
+            .map_err(|e| e.to_string()),
+        AudioCodec::Copy => Err("copied sound is not coded".to_owned()),
     }
+}
+
+/// 16-bit FLAC, by libav's encoder.
+fn flac(sound: &Finished) -> media::Result<Vec<u8>> {
+    let mut muxer = Muxer::new("flac")?;
+    let mut encoder = AudioEncoder::new("flac", sound.rate, sound.channels, &mut muxer)?;
+    encoder.encode_all(&sound.samples, &mut muxer)?;
+    muxer.finish()
 }
 
 fn wav(sound: &Finished) -> Result<Vec<u8>, hound::Error> {
@@ -205,11 +214,7 @@ fn wav(sound: &Finished) -> Result<Vec<u8>, hound::Error> {
     let count = u32::try_from(sound.samples.len()).map_err(|_| hound::Error::TooWide)?;
     let mut values = writer.get_i16_writer(count);
     for sample in &sound.samples {
-        values.write_sample(
-            (sample * 32_768.0)
-                .round_ties_even()
-                .clamp(-32_768.0, 32_767.0) as i16,
-        );
+        values.write_sample(to_i16(*sample));
     }
     values.flush()?;
     writer.finalize()?;

@@ -10,8 +10,8 @@ use kpack_formats::{Blob, Sample};
 use super::audio::{self, Finished, Sound};
 use super::frames::{Picker, Targets, picture_name, picture_size};
 use super::{
-    Class, Facts, FrameChoice, ImageCodec, Made, NoAudio, Recipe, SampleError, Stage, Trim,
-    VideoRecipe, meta,
+    AudioCodec, AudioRecipe, Class, Facts, FrameChoice, ImageCodec, Made, NoAudio, Recipe,
+    SampleError, Stage, VideoRecipe, meta, video,
 };
 use crate::Time;
 use crate::media::{self, Decoder, ImageEncoder, Input, Track};
@@ -103,12 +103,12 @@ impl Maker<'_> {
             return Ok(Made::Skipped("has no sound (--no-audio skip)".to_owned()));
         }
         let mut decoded = Decoded::default();
-        if self.recipe.frames.is_some() || self.recipe.audio.is_some() {
+        if self.recipe.frames.is_some() || self.decoded_sound().is_some() {
             decoded = self.decode(&mut input, video.as_ref(), audio.as_ref(), tools)?;
         }
         let mut facts = self.facts(video.as_ref(), audio.as_ref(), &mut decoded);
-        self.add_sound(&mut decoded, audio.is_some(), &mut facts)?;
-        self.add_video(&mut decoded, &input, video.as_ref())?;
+        self.add_sound(&mut decoded, &mut input, &mut facts)?;
+        self.add_video(&mut decoded, &mut input, &mut facts)?;
         let mut sample = Sample {
             key: self.clip.key.clone(),
             blobs: decoded.blobs,
@@ -179,7 +179,7 @@ impl Maker<'_> {
             let from = Time::from_nanos((start.nanos() - lead).max(0));
             input.seek(track, from).map_err(failed)?;
         }
-        let mut sound = match (self.recipe.audio, audio) {
+        let mut sound = match (self.decoded_sound(), audio) {
             (Some(recipe), Some(track)) => {
                 let range = start.map(|s| {
                     let end = end.map_or_else(|| self.media_end(input, video, audio), Time::nanos);
@@ -403,13 +403,16 @@ impl Maker<'_> {
     fn add_sound(
         &self,
         out: &mut Decoded,
-        has: bool,
+        input: &mut Input,
         facts: &mut Facts,
     ) -> Result<(), SampleError> {
         let Some(recipe) = self.recipe.audio else {
             return Ok(());
         };
-        facts.has_audio = Some(has);
+        facts.has_audio = Some(input.audio().is_some());
+        if recipe.codec == AudioCodec::Copy {
+            self.copy_sound(out, input, facts)?;
+        }
         if out.sound.is_none() && recipe.no_audio == NoAudio::Silence {
             let seconds = match self.clip.span.and_then(|s| Some((s.start, s.end?))) {
                 Some((start, end)) => end.since(start).secs(),
@@ -433,34 +436,82 @@ impl Maker<'_> {
         let encode = |codec| {
             audio::blob(sound, codec).map_err(|e| self.fail(Stage::Encode, Class::Internal, e))
         };
-        let (name, blob) = encode(recipe.codec)?;
-        out.blobs.insert(name.to_owned(), blob);
+        if recipe.codec != AudioCodec::Copy {
+            let (name, blob) = encode(recipe.codec)?;
+            out.blobs.insert(name.to_owned(), blob);
+        }
         if self.recipe.waveform {
-            let (name, blob) = encode(super::AudioCodec::F32)?;
+            let (name, blob) = encode(AudioCodec::F32)?;
             out.blobs.insert(name.to_owned(), blob);
         }
         Ok(())
     }
 
-    fn add_video(
+    /// Adds the sound track's own packets.
+    fn copy_sound(
         &self,
         out: &mut Decoded,
-        input: &Input,
-        video: Option<&Track>,
+        input: &mut Input,
+        facts: &mut Facts,
     ) -> Result<(), SampleError> {
-        if self.recipe.video == VideoRecipe::None || video.is_none() {
-            return Ok(());
-        }
-        let whole = self.clip.span.is_none() || self.recipe.trim == Trim::None;
-        if !whole || self.recipe.video != VideoRecipe::Copy {
+        if self.clip.span.is_some() {
             return Err(self.fail(
                 Stage::Encode,
                 Class::Internal,
-                "re-encoding and cutting of video blobs are not written yet; use --video copy on whole files, or --trim none",
+                "packets of sound cannot be cut to a time range: use --audio wav, flac or f32",
             ));
         }
+        let copied = video::copy_sound(input).map_err(|e| self.decode_failure(e))?;
+        if let (Some((name, blob)), Some(track)) = (copied, input.audio()) {
+            out.blobs.insert(name.to_owned(), blob);
+            facts.sample_rate = Some(track.sample_rate);
+            facts.channels = Some(track.channels);
+        }
+        Ok(())
+    }
+
+    /// The sound that must be decoded, as opposed to copied.
+    fn decoded_sound(&self) -> Option<AudioRecipe> {
+        let copied = |a: &AudioRecipe| a.codec == AudioCodec::Copy && !self.recipe.waveform;
+        self.recipe.audio.filter(|a| !copied(a))
+    }
+
+    /// Adds the video blob, and what it says of itself where no pictures do.
+    fn add_video(
+        &self,
+        out: &mut Decoded,
+        input: &mut Input,
+        facts: &mut Facts,
+    ) -> Result<(), SampleError> {
+        if self.recipe.video == VideoRecipe::None {
+            return Ok(());
+        }
+        if video::is_whole_file(self.clip, self.recipe) {
+            return self.add_file(out, input);
+        }
+        let made =
+            video::make(input, self.clip, self.recipe).map_err(|e| self.decode_failure(e))?;
+        let Some(made) = made else {
+            return Err(self.no_frames());
+        };
+        out.blobs.insert(made.name, made.blob);
+        if self.recipe.frames.is_none() {
+            facts.got_start = Some(made.got_start);
+            facts.got_end = Some(made.got_end);
+            facts.frames = Some(made.frames);
+            (facts.width, facts.height) = (Some(made.size.0), Some(made.size.1));
+            if made.errors > 0 {
+                facts.decode_errors = Some(made.errors);
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the whole file as it is: a range of it, so that it never stands in memory.
+    fn add_file(&self, out: &mut Decoded, input: &Input) -> Result<(), SampleError> {
         let path = self.clip.media.as_deref().unwrap_or(Path::new(""));
-        let length = self.file.metadata().map(|m| m.len()).map_err(|e| {
+        let examined = self.file.metadata();
+        let length = examined.map(|m| m.len()).map_err(|e| {
             self.fail(Stage::Probe, Class::Corrupt, "cannot be examined")
                 .because(e)
         })?;
@@ -470,7 +521,7 @@ impl Maker<'_> {
             offset: 0,
             length,
         };
-        out.blobs.insert(video_name(path, input), blob);
+        out.blobs.insert(video::file_name(path, input), blob);
         Ok(())
     }
 }
@@ -516,29 +567,4 @@ impl Span {
 
 fn round_fps(fps: f64) -> f64 {
     (fps * 1e6).round() / 1e6
-}
-
-/// The name of a copied video: its file's extension, or one that fits its container.
-fn video_name(path: &Path, input: &Input) -> String {
-    let extension = path
-        .extension()
-        .and_then(|e| e.to_str())
-        .unwrap_or("")
-        .to_ascii_lowercase();
-    let plain = extension.bytes().all(|b| b.is_ascii_alphanumeric());
-    if plain && !extension.is_empty() && extension != "json" && extension != "cls" {
-        return extension;
-    }
-    let container = input.container();
-    for (part, name) in [
-        ("mp4", "mp4"),
-        ("matroska", "mkv"),
-        ("avi", "avi"),
-        ("mpegts", "ts"),
-    ] {
-        if container.contains(part) {
-            return name.to_owned();
-        }
-    }
-    "video".to_owned()
 }

@@ -7,6 +7,7 @@ mod frames;
 mod make;
 mod meta;
 mod recipe;
+mod video;
 
 use kpack_formats::Sample;
 

@@ -64,21 +64,7 @@ pub(crate) fn resolve(shape: &Shape<'_>, defaults: Defaults) -> Result<(Recipe, 
         waveform: audio.is_some() && schema != SchemaKind::Example,
         audio,
     };
-    not_in_this_version(&recipe)?;
     Ok((recipe, schema))
-}
-
-/// Refuses before the run what would fail every clip.
-fn not_in_this_version(recipe: &Recipe) -> Result<()> {
-    if matches!(recipe.video, VideoRecipe::H264 { .. }) {
-        return usage("this version does not re-encode video: use --video copy, or --frames");
-    }
-    match recipe.audio.map(|a| a.codec) {
-        Some(AudioCodec::Flac) => {
-            usage("this version does not write FLAC: use --audio wav or --audio f32")
-        }
-        _ => Ok(()),
-    }
 }
 
 fn usage<T>(message: &str) -> Result<T> {

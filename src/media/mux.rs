@@ -1,0 +1,135 @@
+//! [`Muxer`]: packets into a container in memory.
+
+use std::ffi::CString;
+use std::ptr;
+
+use ffmpeg_the_third::ffi::{self, AVCodecParameters, AVFormatContext, AVRational};
+use ffmpeg_the_third::packet::{Mut as _, Packet};
+
+use super::av::{Error, Result, check};
+use super::input::{Input, Track};
+use super::io::MemoryIo;
+
+/// Writes packets into a container in memory.
+///
+/// Nothing of the moment or of the library's version is written (libavformat's `bitexact`).
+pub struct Muxer {
+    // Freed in Drop, before `io`.
+    context: *mut AVFormatContext,
+    io: MemoryIo,
+    /// Time base of the packets of each stream.
+    bases: Vec<AVRational>,
+    begun: bool,
+}
+
+/// What a muxer wrote.
+pub type Muxed = Vec<u8>;
+
+// SAFETY: the context is used through `&mut self` only.
+unsafe impl Send for Muxer {}
+
+impl Drop for Muxer {
+    fn drop(&mut self) {
+        // SAFETY: made by avformat_alloc_output_context2; its I/O context is freed by `io`.
+        unsafe { ffi::avformat_free_context(self.context) }
+    }
+}
+
+impl Muxer {
+    /// A muxer of FFmpeg's `format`, such as `mp4`, `matroska`, `flac`.
+    pub fn new(format: &str) -> Result<Self> {
+        let io = MemoryIo::create()?;
+        let name = CString::new(format).unwrap_or_default();
+        let mut context = ptr::null_mut();
+        // SAFETY: the name is NUL-terminated; the context is checked before use.
+        unsafe {
+            let code = ffi::avformat_alloc_output_context2(
+                &mut context,
+                ptr::null(),
+                name.as_ptr(),
+                ptr::null(),
+            );
+            check("cannot make a muxer", code)?;
+            (*context).pb = io.as_ptr();
+            // Everything stands in memory anyway: order packets of all streams by time.
+            (*context).max_interleave_delta = 0;
+            (*context).flags |= ffi::AVFMT_FLAG_CUSTOM_IO | ffi::AVFMT_FLAG_BITEXACT;
+        }
+        Ok(Self {
+            context,
+            io,
+            bases: Vec::new(),
+            begun: false,
+        })
+    }
+
+    /// Adds a stream like `track` of `input`, for its own packets. Returns its number.
+    pub fn add_copy(&mut self, input: &Input, track: &Track) -> Result<usize> {
+        let base = AVRational {
+            num: track.time_base.0 as i32,
+            den: track.time_base.1 as i32,
+        };
+        // SAFETY: the parameters belong to the open input and are copied.
+        unsafe { self.add(input.parameters(track), base) }
+    }
+
+    /// Adds a stream of `parameters`, whose packets count time in `base`.
+    ///
+    /// # Safety
+    /// `parameters` points to valid codec parameters.
+    pub(super) unsafe fn add(
+        &mut self,
+        parameters: *const AVCodecParameters,
+        base: AVRational,
+    ) -> Result<usize> {
+        // SAFETY: the context is valid; the stream is checked; parameters as promised.
+        unsafe {
+            let stream = ffi::avformat_new_stream(self.context, ptr::null());
+            if stream.is_null() {
+                return Err(Error::Alloc("a stream"));
+            }
+            let code = ffi::avcodec_parameters_copy((*stream).codecpar, parameters);
+            check("cannot copy codec parameters", code)?;
+            // The tag is the source container's own name for the codec.
+            (*(*stream).codecpar).codec_tag = 0;
+            (*stream).time_base = base;
+        }
+        self.bases.push(base);
+        Ok(self.bases.len() - 1)
+    }
+
+    /// Writes one packet of stream `index`. Packets of a stream come in decoding order.
+    pub fn write(&mut self, mut packet: Packet, index: usize) -> Result<()> {
+        self.begin()?;
+        // SAFETY: `index` came from `add`; the packet is valid and given away.
+        let code = unsafe {
+            let stream = *(*self.context).streams.add(index);
+            packet.set_stream(index);
+            packet.set_position(-1);
+            ffi::av_packet_rescale_ts(packet.as_mut_ptr(), self.bases[index], (*stream).time_base);
+            ffi::av_interleaved_write_frame(self.context, packet.as_mut_ptr())
+        };
+        check("cannot write a packet", code).map(|_| ())
+    }
+
+    /// Whether the container takes the streams added. Called by the first packet otherwise.
+    pub fn begin(&mut self) -> Result<()> {
+        if !self.begun {
+            // SAFETY: the context has its I/O and streams; no options.
+            let code = unsafe { ffi::avformat_write_header(self.context, ptr::null_mut()) };
+            check("cannot begin the container", code)?;
+            self.begun = true;
+        }
+        Ok(())
+    }
+
+    /// Writes the trailer and gives the bytes.
+    pub fn finish(mut self) -> Result<Muxed> {
+        self.begin()?;
+        // SAFETY: the header was written.
+        check("cannot finish the container", unsafe {
+            ffi::av_write_trailer(self.context)
+        })?;
+        Ok(self.io.take())
+    }
+}
