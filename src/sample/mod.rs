@@ -6,6 +6,7 @@ mod failure;
 mod frames;
 mod make;
 mod meta;
+mod pass;
 mod recipe;
 mod video;
 
