@@ -23,6 +23,7 @@ mod mux;
 mod picture;
 mod resample;
 mod scale;
+mod to_jpeg;
 
 pub use av::{Error, Result, Versions, has_decoder, has_encoder, versions};
 pub use color::{ColorInfo, Matrix};

@@ -1,5 +1,6 @@
 //! Choosing packets gives what decoding every frame gives, over all fixtures.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::print_stdout, reason = "the test tells how often it chose")]
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
