@@ -113,6 +113,7 @@ def plan(options, clips, work):
     pictures = ["frames_opencv", "frames_pyav", "frames_decord"]
     jobs = {
         "frames": (clips, {"kpack": [kpack, "frames", src, "-o", "{out}", "--frames", "all", "--short-side", "256", "--quality", "90", *j],
+                           "kpack webdataset": [kpack, "webdataset", src, "-o", "{out}", "--frames", "all", "--short-side", "256", "--quality", "90", *j],
                            "ffmpeg": [sh, "frames", src, "{out}"], **scripts(pictures)}),
         "frames5": (clips, {"kpack": [kpack, "frames", src, "-o", "{out}", "--frames", "5", "--short-side", "256", "--quality", "90", *j],
                             "ffmpeg": [sh, "frames5", src, "{out}"], **scripts(pictures, "--fps", "5")}),

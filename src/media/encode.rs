@@ -23,8 +23,8 @@ pub struct X264<'a> {
     pub gop: Option<u32>,
 }
 
-/// An opened encoder and the stream of the muxer that takes its packets.
-struct Encoder {
+/// An opened encoder and the stream of the muxer that takes its packets, if any.
+pub(super) struct Encoder {
     context: ffmpeg::codec::Context,
     stream: Option<usize>,
     /// Ticks that a packet without a duration of its own lasts; the end of the last one counts.
@@ -32,7 +32,7 @@ struct Encoder {
 }
 
 impl Encoder {
-    fn new(name: &str) -> Result<(Self, *const ffi::AVCodec)> {
+    pub(super) fn new(name: &str) -> Result<(Self, *const ffi::AVCodec)> {
         init();
         let c_name = CString::new(name).unwrap_or_default();
         // SAFETY: a look-up by name, then a context for what it found; null is handled.
@@ -61,12 +61,17 @@ impl Encoder {
         }
     }
 
-    fn raw(&mut self) -> &mut ffi::AVCodecContext {
+    pub(super) fn as_mut_ptr(&mut self) -> *mut ffi::AVCodecContext {
+        // SAFETY: handing out the pointer of an owned context.
+        unsafe { self.context.as_mut_ptr() }
+    }
+
+    pub(super) fn raw(&mut self) -> &mut ffi::AVCodecContext {
         // SAFETY: the wrapper owns a valid context.
         unsafe { &mut *self.context.as_mut_ptr() }
     }
 
-    fn set(&mut self, name: &str, value: &str) -> Result<()> {
+    pub(super) fn set(&mut self, name: &str, value: &str) -> Result<()> {
         let (name, value) = (CString::new(name), CString::new(value));
         let (Ok(name), Ok(value)) = (name, value) else {
             return Err(Error::Alloc("an option"));
@@ -77,7 +82,7 @@ impl Encoder {
         check("cannot set an encoder option", code).map(|_| ())
     }
 
-    fn open(&mut self, codec: *const ffi::AVCodec) -> Result<()> {
+    pub(super) fn open(&mut self, codec: *const ffi::AVCodec) -> Result<()> {
         // SAFETY: the context was made for this codec.
         let code = unsafe { ffi::avcodec_open2(self.context.as_mut_ptr(), codec, ptr::null_mut()) };
         check("cannot open the encoder", code).map(|_| ())

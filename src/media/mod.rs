@@ -24,6 +24,7 @@ mod picture;
 mod resample;
 mod scale;
 mod to_jpeg;
+mod webp;
 
 pub use av::{Error, Result, Versions, has_decoder, has_encoder, versions};
 pub use color::{ColorInfo, Matrix};

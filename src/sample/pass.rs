@@ -9,7 +9,7 @@ use super::choose::Chooser;
 use super::frames::{Picker, Targets, half_tick, picture_size};
 use super::make::{Maker, Tools};
 use super::parts::{FramesPart, Range, SoundPart};
-use super::{Class, FrameChoice, FrameRecipe, SampleError, Stage};
+use super::{Class, FrameChoice, FrameRecipe, SampleError, Stage, sound_file};
 use crate::Time;
 use crate::media::{self, Input, Track};
 
@@ -39,6 +39,9 @@ impl Maker<'_> {
         tools: &mut Tools,
     ) -> Result<Decoded, SampleError> {
         let failed = |e| self.decode_failure(e);
+        if let Some(decoded) = self.sound_file(input).map_err(failed)? {
+            return Ok(decoded);
+        }
         let length = self.counted_length(input).map_err(failed)?;
         if self.can_choose(input) {
             let chosen = self.pass(input, tools, length, true);
@@ -49,6 +52,24 @@ impl Maker<'_> {
         }
         let decoded = self.pass(input, tools, length, false).map_err(failed)?;
         decoded.ok_or_else(|| self.no_frames())
+    }
+
+    /// What symphonia makes of a plain sound file.
+    fn sound_file(&self, input: &Input) -> media::Result<Option<Decoded>> {
+        let (Some(recipe), Some(track)) = (self.decoded_sound(), input.audio()) else {
+            return Ok(None);
+        };
+        let wanted = self.wanted_sound(recipe);
+        if !sound_file::serves(input, &wanted) {
+            return Ok(None);
+        }
+        let Some(sound) = sound_file::decode(self.file, track, wanted)? else {
+            return Ok(None);
+        };
+        Ok(Some(Decoded {
+            sound: sound.finish()?,
+            ..Decoded::default()
+        }))
     }
 
     /// Whether a part of the frames is wanted, and packets say when their frames are shown.
