@@ -256,8 +256,9 @@ fn make(shape: Shape) -> Result<Context> {
         }
         let context = Context(context);
         let from_table = ffi::sws_getCoefficients(shape.color.matrix.sws());
-        let to_table = ffi::sws_getCoefficients(color::Matrix::Bt601.sws());
-        // The same range on both sides of planes: no conversion there. RGB is always full.
+        // The same table and range on both sides of planes, or libswscale would convert between
+        // them on the way. For RGB the second table means nothing, and the range is always full.
+        let to_table = from_table;
         let range = i32::from(shape.color.full_range);
         let to_range = if shape.rgb { 1 } else { range };
         ffi::sws_setColorspaceDetails(
