@@ -3,6 +3,7 @@
 mod choice;
 mod color;
 mod kinds;
+mod sound;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
