@@ -4,6 +4,7 @@ mod choice;
 mod color;
 mod kinds;
 mod sound;
+mod video;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
