@@ -1,9 +1,15 @@
 //! What comes out of media: the fixtures against `fixtures/expected.json`, and damaged files.
 
+#[cfg(feature = "cli")]
+mod bad_input;
+#[cfg(feature = "cli")]
+mod broken;
 mod choice;
 mod color;
 mod kinds;
 mod sound;
+#[cfg(feature = "cli")]
+mod threads;
 mod video;
 
 use std::fs::File;
