@@ -7,6 +7,7 @@ mod broken;
 mod choice;
 mod color;
 mod kinds;
+mod reference;
 mod sound;
 #[cfg(feature = "cli")]
 mod threads;
