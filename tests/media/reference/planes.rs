@@ -12,8 +12,11 @@ use super::{ffmpeg, files};
 /// Frames of each file that are compared.
 const FRAMES: usize = 12;
 
+/// Width and height, and the planes of each frame, one after the other.
+type Planes = ((u32, u32), Vec<Vec<u8>>);
+
 /// The first frames of a file as planes of a size that [`target`] chooses, without padding.
-fn scaled(path: &Path) -> Option<((u32, u32), Vec<Vec<u8>>)> {
+fn scaled(path: &Path) -> Option<Planes> {
     let mut input = Input::open(Arc::new(File::open(path).unwrap())).unwrap();
     let track = input.video().cloned()?;
     let size = target(track.width, track.height);
