@@ -265,15 +265,21 @@ impl AudioEncoder {
         })
     }
 
-    /// Encodes all of `samples`, the first at time 0, and what is held back.
-    pub fn encode_all(&mut self, samples: &[f32], muxer: &mut Muxer) -> Result<()> {
-        let size = usize::try_from(self.encoder.raw().frame_size)
+    /// Sample frames that each [`Self::push`] but the last must have.
+    pub fn frame_size(&mut self) -> usize {
+        usize::try_from(self.encoder.raw().frame_size)
             .unwrap_or(0)
-            .max(1024);
-        for chunk in samples.chunks(size * self.channels.max(1)) {
-            let frame = self.frame(chunk)?;
-            self.encoder.encode(Some(&frame), muxer)?;
-        }
+            .max(1024)
+    }
+
+    /// Encodes the next stretch of sound.
+    pub fn push(&mut self, samples: &[f32], muxer: &mut Muxer) -> Result<()> {
+        let frame = self.frame(samples)?;
+        self.encoder.encode(Some(&frame), muxer)
+    }
+
+    /// Encodes what is held back.
+    pub fn finish(&mut self, muxer: &mut Muxer) -> Result<()> {
         self.encoder.encode(None, muxer)
     }
 

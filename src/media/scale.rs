@@ -13,6 +13,7 @@ use super::color::{self, ColorInfo};
 use super::frame::Frame;
 use super::input::Rotation;
 use super::picture::{Rgb, Yuv};
+use super::to_jpeg::convert_to_jpeg;
 
 const SWS_BILINEAR: i32 = 2;
 const SWS_FULL_CHR_H_INT: i32 = 0x2000;
@@ -92,7 +93,7 @@ impl Scaler {
         out: &mut Yuv,
     ) -> Result<ColorInfo> {
         let color = self.planes(frame, size, rotation, out)?;
-        color::convert_to_jpeg(out, color);
+        convert_to_jpeg(out, color);
         out.pad_to_even();
         Ok(color)
     }
