@@ -9,7 +9,7 @@ use std::ptr;
 use ffmpeg_the_third::ffi::{self, AVPixelFormat, SwsContext};
 
 use super::av::{Error, Result};
-use super::color::{self, ColorInfo};
+use super::color::ColorInfo;
 use super::frame::Frame;
 use super::input::Rotation;
 use super::picture::{Rgb, Yuv};
