@@ -136,6 +136,7 @@ fn a_count_takes_the_centres_of_equal_parts() {
         ("media/vfr.mp4", 5),
         ("media/tiny.mp4", 7),
         ("media/start_nonzero.ts", 4),
+        ("media/edit_list.mp4", 3),
         ("media/hevc.mp4", 4),
         ("media/audio_late.mkv", 1),
     ] {
