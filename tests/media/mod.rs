@@ -7,6 +7,8 @@ mod broken;
 mod choice;
 mod color;
 mod kinds;
+#[cfg(feature = "cli")]
+mod list;
 mod reference;
 mod sound;
 #[cfg(feature = "cli")]
