@@ -182,6 +182,9 @@ impl VideoEncoder {
         };
         encoder.set("preset", settings.preset)?;
         encoder.set("crf", &settings.crf.to_string())?;
+        if reads_stray_memory() {
+            encoder.set("x264-params", "asm=AVX2,FMA3,BMI2")?;
+        }
         encoder.open(codec)?;
         encoder.attach(muxer)?;
         if fps > 0.0 {
@@ -218,6 +221,17 @@ impl VideoEncoder {
     pub fn finish(&mut self, muxer: &mut Muxer) -> Result<()> {
         self.encoder.encode(None, muxer)
     }
+}
+
+/// Whether x264 would use its AVX-512 code here. That of its macroblock tree reads memory that was
+/// never written where the width is no multiple of 128 pixels (seen in r3095), so the bytes change
+/// from run to run; up to AVX2 they are always the same.
+fn reads_stray_memory() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    let found = std::arch::is_x86_feature_detected!("avx512f");
+    #[cfg(not(target_arch = "x86_64"))]
+    let found = false;
+    found
 }
 
 /// Encodes interleaved f32 sound.
