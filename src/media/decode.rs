@@ -7,7 +7,8 @@ use ffmpeg_the_third::packet::{Packet, Ref as _};
 
 use super::av::{Error, Result, av};
 use super::frame::Frame;
-use super::input::{Input, Track};
+use super::input::Input;
+use super::track::Track;
 
 /// Failures in a row after which a decoder is no longer asked for the frames of one packet.
 const MAX_FAILURES: u32 = 64;

@@ -7,8 +7,8 @@ use turbojpeg::{Compressor, Subsamp, YuvPlanesImage};
 
 use super::av::{Error, Result};
 use super::frame::Frame;
-use super::input::Rotation;
 use super::picture::{Rgb, Yuv};
+use super::track::Rotation;
 use super::webp::WebpEncoder;
 use super::{ColorInfo, Scaler};
 use crate::sample::ImageCodec;

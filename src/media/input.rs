@@ -7,11 +7,12 @@ use std::ptr;
 use std::sync::Arc;
 
 use ffmpeg_the_third as ffmpeg;
-use ffmpeg_the_third::ffi::{self, AVMediaType, AVRational};
+use ffmpeg_the_third::ffi::{self, AVMediaType};
 use ffmpeg_the_third::packet::{Packet, Ref as _};
 
 use super::av::{Error, Result, av, check, init};
 use super::io::FileIo;
+use super::track::{SoundGrid, Track, TrackKind, describe};
 use crate::Time;
 
 /// Streams a file may have. More is an attack, not a video.
@@ -30,95 +31,6 @@ pub struct Input {
     origin_nanos: i64,
     /// Packets read ahead while looking for the origin or a seek's landing place.
     ahead: VecDeque<Packet>,
-}
-
-/// Kinds of track that are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TrackKind {
-    /// Moving pictures.
-    Video,
-    /// Sound.
-    Audio,
-}
-
-/// One track of a file, as its header describes it.
-#[derive(Debug, Clone)]
-pub struct Track {
-    /// Position among the file's streams.
-    pub index: usize,
-    /// Video or audio.
-    pub kind: TrackKind,
-    /// Seconds per tick: numerator and denominator, both positive.
-    pub time_base: (i64, i64),
-    /// FFmpeg's name of the codec.
-    pub codec: String,
-    /// Coded width in pixels, before rotation; 0 for audio.
-    pub width: u32,
-    /// Coded height in pixels, before rotation; 0 for audio.
-    pub height: u32,
-    /// How the picture must be turned to stand upright.
-    pub rotation: Rotation,
-    /// Frames as the container counts them; 0 where it does not.
-    pub frames: u64,
-    /// Average frames per second; 0 where unknown.
-    pub fps: f64,
-    /// Duration as the container says.
-    pub duration: Option<Time>,
-    /// Sample rate in Hz; 0 for video.
-    pub sample_rate: u32,
-    /// Channels; 0 for video.
-    pub channels: u32,
-}
-
-/// Clockwise quarter turns and a mirror that bring a picture upright.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Rotation {
-    /// Clockwise quarter turns, 0 to 3, after the mirror.
-    pub turns: u8,
-    /// Whether left and right are swapped first.
-    pub mirror: bool,
-}
-
-impl Rotation {
-    /// Whether the upright picture's width is the coded height.
-    pub fn swaps(self) -> bool {
-        self.turns % 2 == 1
-    }
-}
-
-impl Track {
-    /// A tick count as nanoseconds, rounded to nearest. Relative to libav's zero, not the origin.
-    pub fn nanos(&self, ticks: i64) -> i64 {
-        let (num, den) = self.time_base;
-        let scaled = i128::from(ticks) * i128::from(num) * 1_000_000_000;
-        let den = i128::from(den);
-        clamp_i64((scaled + den / 2).div_euclid(den))
-    }
-    /// Nanoseconds as ticks, rounded down.
-    pub fn ticks_floor(&self, nanos: i64) -> i64 {
-        let (num, den) = self.time_base;
-        clamp_i64((i128::from(nanos) * i128::from(den)).div_euclid(i128::from(num) * 1_000_000_000))
-    }
-    /// Width of the upright picture.
-    pub fn shown_width(&self) -> u32 {
-        if self.rotation.swaps() {
-            self.height
-        } else {
-            self.width
-        }
-    }
-    /// Height of the upright picture.
-    pub fn shown_height(&self) -> u32 {
-        if self.rotation.swaps() {
-            self.width
-        } else {
-            self.height
-        }
-    }
-}
-
-fn clamp_i64(n: i128) -> i64 {
-    n.clamp(i128::from(i64::MIN + 1), i128::from(i64::MAX)) as i64
 }
 
 impl Input {
@@ -341,6 +253,9 @@ impl Input {
     fn find_origin(&mut self) {
         let mut first: [Option<i64>; 2] = [None, None];
         let mut seen = [0_usize; 2];
+        let mut grid = None;
+        // Vorbis's first packet gives no sound: each is heard with the one before it.
+        let mut silent = self.audio.as_ref().is_some_and(|t| t.codec == "vorbis");
         while self.ahead.len() < ORIGIN_PACKETS {
             let Ok(Some(packet)) = self.read() else { break };
             let is_video = self
@@ -351,8 +266,11 @@ impl Input {
             let track = if is_video { &self.video } else { &self.audio };
             if let (Some(track), Some(ticks)) = (track, packet.pts().or(packet.dts()))
                 && !is_hidden(&packet)
+                && !(slot == 1 && std::mem::take(&mut silent))
             {
-                let begin = track.nanos(ticks) + skipped_nanos(&packet, track);
+                let dropped = dropped_ticks(&packet, track);
+                let begin = track.nanos(ticks.saturating_add(dropped.0));
+                grid = grid.or_else(|| SoundGrid::new(track, ticks, dropped));
                 first[slot] = Some(first[slot].map_or(begin, |t| t.min(begin)));
                 seen[slot] += 1;
             }
@@ -364,6 +282,9 @@ impl Input {
             }
         }
         self.origin_nanos = first.into_iter().flatten().min().unwrap_or(0);
+        if let Some(track) = &mut self.audio {
+            track.grid = grid;
+        }
     }
 }
 
@@ -373,12 +294,19 @@ pub fn is_hidden(packet: &Packet) -> bool {
     unsafe { (*packet.as_ptr()).flags & ffi::AV_PKT_FLAG_DISCARD != 0 }
 }
 
-/// Encoder delay at the head of an audio track, which decoders drop.
-fn skipped_nanos(packet: &Packet, track: &Track) -> i64 {
-    const SKIP_SAMPLES: ffi::AVPacketSideDataType = ffi::AVPacketSideDataType::SKIP_SAMPLES;
-    if track.kind != TrackKind::Audio || track.sample_rate == 0 {
-        return 0;
+/// What decoders drop at the head of an audio track: in ticks, to nearest, and in sample frames.
+/// Encoder delay that the container tells, or Opus's pre-skip.
+fn dropped_ticks(packet: &Packet, track: &Track) -> (i64, u32) {
+    if track.kind != TrackKind::Audio {
+        return (0, 0);
     }
+    let samples = skipped_samples(packet).max(track.delay);
+    (track.ticks_of_samples(samples), samples)
+}
+
+/// Encoder delay that a packet's side data tells, in sample frames.
+fn skipped_samples(packet: &Packet) -> u32 {
+    const SKIP_SAMPLES: ffi::AVPacketSideDataType = ffi::AVPacketSideDataType::SKIP_SAMPLES;
     let mut size = 0;
     // SAFETY: the packet is valid; the returned memory belongs to it and has `size` bytes.
     let data = unsafe {
@@ -388,7 +316,7 @@ fn skipped_nanos(packet: &Packet, track: &Track) -> i64 {
         }
         *data.cast::<[u8; 4]>()
     };
-    i64::from(u32::from_le_bytes(data)) * 1_000_000_000 / i64::from(track.sample_rate)
+    u32::from_le_bytes(data)
 }
 
 fn open_context(io: &FileIo) -> Result<ffmpeg::format::context::Input> {
@@ -414,131 +342,4 @@ fn open_context(io: &FileIo) -> Result<ffmpeg::format::context::Input> {
         check("cannot open as media", code)?;
         Ok(ffmpeg::format::context::Input::wrap(context))
     }
-}
-
-fn describe(stream: &ffi::AVStream, is_video: bool) -> Track {
-    // SAFETY: a stream of an open context has codec parameters; codec names are static.
-    let (par, codec) = unsafe {
-        let par = &*stream.codecpar;
-        (
-            par,
-            CStr::from_ptr(ffi::avcodec_get_name(par.codec_id))
-                .to_string_lossy()
-                .into_owned(),
-        )
-    };
-    let time_base = (
-        i64::from(stream.time_base.num.max(1)),
-        i64::from(stream.time_base.den.max(1)),
-    );
-    let frames = u64::try_from(stream.nb_frames).unwrap_or(0);
-    let mut track = Track {
-        index: usize::try_from(stream.index).unwrap_or(0),
-        kind: if is_video {
-            TrackKind::Video
-        } else {
-            TrackKind::Audio
-        },
-        time_base,
-        codec,
-        width: u32::try_from(par.width).unwrap_or(0),
-        height: u32::try_from(par.height).unwrap_or(0),
-        rotation: if is_video {
-            rotation(stream)
-        } else {
-            Rotation::default()
-        },
-        frames,
-        fps: 0.0,
-        duration: None,
-        sample_rate: u32::try_from(par.sample_rate).unwrap_or(0),
-        channels: u32::try_from(par.ch_layout.nb_channels).unwrap_or(0),
-    };
-    if stream.duration > 0 {
-        track.duration = Some(Time::from_nanos(track.nanos(stream.duration)));
-    }
-    let measured = |d: Time| {
-        if d > Time::ZERO {
-            frames as f64 / d.secs()
-        } else {
-            0.0
-        }
-    };
-    track.fps = match ratio(stream.avg_frame_rate) {
-        fps if fps > 0.0 => fps,
-        _ => track.duration.map_or(0.0, measured),
-    };
-    track
-}
-
-fn ratio(r: AVRational) -> f64 {
-    if r.den == 0 {
-        0.0
-    } else {
-        f64::from(r.num) / f64::from(r.den)
-    }
-}
-
-/// The display matrix of a stream as quarter turns and a mirror; other angles are left alone.
-fn rotation(stream: &ffi::AVStream) -> Rotation {
-    let Some(matrix) = display_matrix(stream) else {
-        return Rotation::default();
-    };
-    let sign = |i: usize| matrix[i].signum();
-    // Row vectors times the matrix: (x, y) -> (a x + c y, b x + d y), y downwards.
-    let (a, b, c, d) = (sign(0), sign(1), sign(3), sign(4));
-    match (a, b, c, d) {
-        (0, 1, -1, 0) => Rotation {
-            turns: 1,
-            mirror: false,
-        },
-        (-1, 0, 0, -1) => Rotation {
-            turns: 2,
-            mirror: false,
-        },
-        (0, -1, 1, 0) => Rotation {
-            turns: 3,
-            mirror: false,
-        },
-        (-1, 0, 0, 1) => Rotation {
-            turns: 0,
-            mirror: true,
-        },
-        (1, 0, 0, -1) => Rotation {
-            turns: 2,
-            mirror: true,
-        },
-        // Mirror first (x to -x), then turn.
-        (0, -1, -1, 0) => Rotation {
-            turns: 1,
-            mirror: true,
-        },
-        (0, 1, 1, 0) => Rotation {
-            turns: 3,
-            mirror: true,
-        },
-        _ => Rotation::default(),
-    }
-}
-
-/// The nine numbers of the display matrix, if the stream has one.
-fn display_matrix(stream: &ffi::AVStream) -> Option<[i32; 9]> {
-    // SAFETY: side data arrays of an open context are valid for their stated length; a display
-    // matrix is nine native 32-bit integers, and its size is checked.
-    unsafe {
-        #[cfg(ffmpeg_6_1)]
-        let (list, count) = {
-            let par = &*stream.codecpar;
-            (par.coded_side_data, par.nb_coded_side_data)
-        };
-        #[cfg(not(ffmpeg_6_1))]
-        let (list, count) = (stream.side_data, stream.nb_side_data);
-        for i in 0..usize::try_from(count).ok()? {
-            let entry = &*list.add(i);
-            if entry.type_ == ffi::AVPacketSideDataType::DISPLAYMATRIX && entry.size >= 36 {
-                return Some(entry.data.cast::<[i32; 9]>().read_unaligned());
-            }
-        }
-    }
-    None
 }

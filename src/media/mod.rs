@@ -24,6 +24,7 @@ mod picture;
 mod resample;
 mod scale;
 mod to_jpeg;
+mod track;
 mod webp;
 
 pub use av::{Error, Result, Versions, has_decoder, has_encoder, versions};
@@ -32,10 +33,11 @@ pub use decode::Decoder;
 pub use encode::{AudioEncoder, VideoEncoder, X264, to_i16};
 pub use frame::Frame;
 pub use image::ImageEncoder;
-pub use input::{Input, Rotation, Track, TrackKind, is_hidden};
+pub use input::{Input, is_hidden};
 pub use mux::{Muxed, Muxer};
 pub use picture::{Rgb, Yuv};
 pub use resample::Resampler;
 pub use scale::Scaler;
+pub use track::{Rotation, Track, TrackKind};
 
 pub use ffmpeg_the_third::packet::Packet;

@@ -7,8 +7,9 @@ use ffmpeg_the_third::ffi::{self, AVCodecParameters, AVFormatContext, AVRational
 use ffmpeg_the_third::packet::{Mut as _, Packet};
 
 use super::av::{Error, Result, check};
-use super::input::{Input, Track};
+use super::input::Input;
 use super::io::MemoryIo;
+use super::track::Track;
 
 /// Writes packets into a container in memory.
 ///

@@ -1,6 +1,6 @@
 //! Pictures in memory of our own: [`Yuv`] planes and [`Rgb`] pixels, and turning them upright.
 
-use super::input::Rotation;
+use super::track::Rotation;
 
 /// Rows start at multiples of this, as libswscale's vector code likes it.
 const ALIGN: usize = 64;

@@ -11,9 +11,9 @@ use ffmpeg_the_third::ffi::{self, AVPixelFormat, SwsContext};
 use super::av::{Error, Result};
 use super::color::ColorInfo;
 use super::frame::Frame;
-use super::input::Rotation;
 use super::picture::{Rgb, Yuv};
 use super::to_jpeg::convert_to_jpeg;
+use super::track::Rotation;
 
 const SWS_BILINEAR: i32 = 2;
 const SWS_FULL_CHR_H_INT: i32 = 0x2000;

@@ -8,7 +8,7 @@ use kpack_formats::{Blob, Sample};
 
 use super::audio::{self, Finished, Wanted};
 use super::frames::picture_size;
-use super::pass::Decoded;
+use super::pass::{Decoded, measure};
 use super::{
     AudioCodec, AudioRecipe, Class, Facts, FrameChoice, ImageCodec, Made, NoAudio, Recipe,
     SampleError, Stage, VideoRecipe, meta, video,
@@ -85,6 +85,11 @@ impl Maker<'_> {
         if wants_video && video.is_none() {
             return Err(self.fail(Stage::Probe, Class::NoVideo, "has no video track"));
         }
+        if video.is_none() && audio.is_none() {
+            let reason =
+                "has no track of video or sound; its content is damaged or of another kind";
+            return Err(self.fail(Stage::Probe, Class::NotAVideo, reason));
+        }
         if self
             .recipe
             .audio
@@ -95,7 +100,7 @@ impl Maker<'_> {
         }
         let mut decoded = Decoded::default();
         if self.recipe.frames.is_some() || self.decoded_sound().is_some() {
-            decoded = self.decode(&mut input, tools)?;
+            decoded = self.decode_some(&mut input, tools)?;
         }
         let mut facts = self.facts(video.as_ref(), audio.as_ref(), &mut decoded);
         self.add_sound(&mut decoded, &mut input, &mut facts)?;
@@ -195,10 +200,13 @@ impl Maker<'_> {
             self.copy_sound(out, input, facts)?;
         }
         if out.sound.is_none() && recipe.no_audio == NoAudio::Silence {
-            let seconds = match self.clip.span.and_then(|s| Some((s.start, s.end?))) {
-                Some((start, end)) => end.since(start).secs(),
-                None => (out.end - out.first.unwrap_or(0)) as f64 / 1e9,
+            let range = self.clip.span.and_then(|s| Some((s.start, s.end?)));
+            let nanos = match (range, out.first) {
+                (Some((start, end)), _) => end.since(start).nanos(),
+                (None, Some(first)) => out.end - first,
+                (None, None) => self.length_of_video(input)?,
             };
+            let seconds = nanos as f64 / 1e9;
             let start = self.clip.span.map(|s| s.start).unwrap_or_default();
             out.sound = Some(audio::silence(&self.wanted_sound(recipe), start, seconds));
         }
@@ -227,6 +235,14 @@ impl Maker<'_> {
             out.blobs.insert(name.to_owned(), blob);
         }
         Ok(())
+    }
+
+    fn length_of_video(&self, input: &mut Input) -> Result<i64, SampleError> {
+        let Some(track) = input.video().cloned() else {
+            return Ok(0);
+        };
+        let measured = measure(input, &track).map_err(|e| self.decode_failure(e))?;
+        Ok(measured.1 - measured.0)
     }
 
     /// What the sound's blobs need.

@@ -24,13 +24,13 @@ impl Range {
 /// The first and the last two times inside a clip.
 #[derive(Default, Clone, Copy)]
 pub(super) struct Seen {
-    first: Option<i64>,
+    pub(super) first: Option<i64>,
     before_last: Option<i64>,
     last: Option<i64>,
 }
 
 impl Seen {
-    fn add(&mut self, at: i64) {
+    pub(super) fn add(&mut self, at: i64) {
         self.first = Some(self.first.map_or(at, |t| t.min(at)));
         if self.last.is_none_or(|last| at > last) {
             self.before_last = self.last.replace(at);
@@ -40,7 +40,7 @@ impl Seen {
     }
 
     /// Until when the last frame is shown: as long as the one before it.
-    fn end(&self, usual: i64) -> i64 {
+    pub(super) fn end(&self, usual: i64) -> i64 {
         let Some(last) = self.last else {
             return 0;
         };
@@ -57,6 +57,9 @@ pub(super) fn usual_step(track: &Track) -> i64 {
     }
 }
 
+/// What takes the frames of a decoder.
+type Take<'a> = &'a mut dyn FnMut(&Frame) -> media::Result<()>;
+
 /// The video's way through a pass: packets to pictures.
 pub(super) struct FramesPart<'a> {
     picker: Picker<'a>,
@@ -70,6 +73,10 @@ pub(super) struct FramesPart<'a> {
     seen: Seen,
     /// Packets, where frames are chosen.
     packets: Seen,
+    /// Whether the source goes on after the range.
+    goes_on: bool,
+    /// Packets of the video, also outside the range.
+    count: u64,
     /// Whether packets were left out since the last that was decoded.
     gap: bool,
     /// Whether a packet did not say when its frame is shown.
@@ -93,6 +100,8 @@ impl<'a> FramesPart<'a> {
             range,
             seen: Seen::default(),
             packets: Seen::default(),
+            goes_on: false,
+            count: 0,
             gap: false,
             hopeless: false,
         })
@@ -102,7 +111,10 @@ impl<'a> FramesPart<'a> {
     pub(super) fn push(&mut self, packet: Packet) -> media::Result<bool> {
         let at = |ticks: Option<i64>| ticks.map(|t| self.track.nanos(t) - self.origin);
         let (shown, stored) = (at(packet.pts()), at(packet.dts()));
-        let done = stored.zip(self.range.end).is_some_and(|(t, end)| t >= end);
+        let beyond = |at: Option<i64>| at.zip(self.range.end).is_some_and(|(t, end)| t >= end);
+        let done = beyond(stored);
+        self.goes_on |= beyond(shown.or(stored)) && !media::is_hidden(&packet);
+        self.count += 1;
         let Some(chooser) = &mut self.chooser else {
             let shown = shown.or(stored);
             let wanted = shown.is_none_or(|t| self.range.holds(t));
@@ -129,6 +141,16 @@ impl<'a> FramesPart<'a> {
         );
         self.follow()?;
         Ok(done)
+    }
+
+    /// Packets that the index of a whole mp4 file promises and that are not there: it was cut off.
+    pub(super) fn missing(&self, input: &Input) -> u64 {
+        let whole = self.range.start.is_none() && self.range.end.is_none();
+        if whole && input.container().contains("mp4") {
+            self.track.frames.saturating_sub(self.count)
+        } else {
+            0
+        }
     }
 
     /// Does what the chooser decided.
@@ -166,7 +188,7 @@ impl<'a> FramesPart<'a> {
     /// Runs the decoder; every frame inside the clip goes to the picker.
     fn with_decoder(
         &mut self,
-        run: impl FnOnce(&mut Decoder, &mut dyn FnMut(&Frame) -> media::Result<()>) -> media::Result<()>,
+        run: impl FnOnce(&mut Decoder, Take<'_>) -> media::Result<()>,
     ) -> media::Result<()> {
         let Self {
             picker,
@@ -207,7 +229,11 @@ impl<'a> FramesPart<'a> {
             return Ok(false);
         }
         let shown_until = seen.end(usual_step(self.track));
-        out.end = self.range.end.map_or(shown_until, |e| e.min(shown_until));
+        out.end = match self.range.end {
+            Some(end) if self.goes_on => end,
+            Some(end) => end.min(shown_until),
+            None => shown_until,
+        };
         out.first = seen.first;
         self.picker.finish(out.end)?;
         if self.picker.color.is_some_and(|c| c.high_dynamic_range) {
@@ -243,26 +269,29 @@ impl<'a> SoundPart<'a> {
 
     /// Takes the next packet; whether none after it is needed.
     pub(super) fn push(&mut self, packet: &Packet) -> media::Result<bool> {
-        let (track, origin) = (self.track, self.origin);
-        let begins = |ticks: Option<i64>| ticks.map(|t| track.nanos(t) - origin);
-        let done = begins(packet.pts()).is_some_and(|t| self.sound.is_full(t));
-        let Self { sound, decoder, .. } = self;
-        decoder.feed(packet, |frame| {
-            sound.push(frame, begins(frame.pts()).unwrap_or(0), track)
-        })?;
+        let begins = packet.pts().map(|t| self.track.nanos(t) - self.origin);
+        let done = begins.is_some_and(|t| self.sound.is_full(t));
+        self.with_decoder(|decoder, frames| decoder.feed(packet, frames))?;
         Ok(done)
     }
 
     pub(super) fn end(&mut self) -> media::Result<()> {
+        self.with_decoder(|decoder, frames| decoder.drain(frames))
+    }
+
+    fn with_decoder(
+        &mut self,
+        run: impl FnOnce(&mut Decoder, Take<'_>) -> media::Result<()>,
+    ) -> media::Result<()> {
         let Self {
             sound,
             decoder,
             track,
             origin,
         } = self;
-        decoder.drain(|frame| {
-            let begins = frame.pts().map_or(0, |t| track.nanos(t) - *origin);
-            sound.push(frame, begins, track)
+        run(decoder, &mut |frame| {
+            let at = frame.pts().map(|t| track.sound_nanos(t, frame.samples()));
+            sound.push(frame, at.map_or(0, |t| t - *origin), track)
         })
     }
 }

@@ -8,10 +8,10 @@ use super::audio::{Finished, Sound};
 use super::choose::Chooser;
 use super::frames::{Picker, Targets, half_tick, picture_size};
 use super::make::{Maker, Tools};
-use super::parts::{FramesPart, Range, SoundPart};
+use super::parts::{FramesPart, Range, Seen, SoundPart, usual_step};
 use super::{Class, FrameChoice, FrameRecipe, SampleError, Stage, sound_file};
 use crate::Time;
-use crate::media::{self, Input, Track};
+use crate::media::{self, Decoder, Input, Track};
 
 /// Sound is decoded from this many nanoseconds before the clip on: codecs need a run-up.
 const SOUND_LEAD: i64 = 200_000_000;
@@ -33,11 +33,7 @@ pub(super) struct Decoded {
 impl Maker<'_> {
     /// Decodes what the recipe asks for: only the frames that are wanted where the packets tell
     /// which these are, else all of them.
-    pub(super) fn decode(
-        &self,
-        input: &mut Input,
-        tools: &mut Tools,
-    ) -> Result<Decoded, SampleError> {
+    fn decode(&self, input: &mut Input, tools: &mut Tools) -> Result<Decoded, SampleError> {
         let failed = |e| self.decode_failure(e);
         if let Some(decoded) = self.sound_file(input).map_err(failed)? {
             return Ok(decoded);
@@ -52,6 +48,20 @@ impl Maker<'_> {
         }
         let decoded = self.pass(input, tools, length, false).map_err(failed)?;
         decoded.ok_or_else(|| self.no_frames())
+    }
+
+    /// `decode`, and an error where it gave no picture although they are wanted.
+    pub(super) fn decode_some(
+        &self,
+        input: &mut Input,
+        tools: &mut Tools,
+    ) -> Result<Decoded, SampleError> {
+        let decoded = self.decode(input, tools)?;
+        if self.recipe.frames.is_some() && decoded.times.is_empty() {
+            let reason = "the clip is too short for a picture at this rate, or has no key frame";
+            return Err(self.fail(Stage::Decode, Class::TooShort, reason));
+        }
+        Ok(decoded)
     }
 
     /// What symphonia makes of a plain sound file.
@@ -176,7 +186,6 @@ impl Maker<'_> {
             return Ok(Length { start, duration });
         }
         let (first, end) = measure(input, &track)?;
-        input.rewind()?;
         let start = start.unwrap_or(first);
         Ok(Length {
             start: Some(start),
@@ -215,12 +224,15 @@ fn read(
     frames: &mut Option<FramesPart<'_>>,
     sound: &mut Option<SoundPart<'_>>,
 ) -> media::Result<u64> {
-    let mut errors = 0;
+    let (mut errors, mut ended) = (0, false);
     let (mut video_done, mut audio_done) = (frames.is_none(), sound.is_none());
     while !(video_done && audio_done) {
         let packet = match input.next_packet() {
             Ok(Some(packet)) => packet,
-            Ok(None) => break,
+            Ok(None) => {
+                ended = true;
+                break;
+            }
             // What was read so far is kept; the damage is counted.
             Err(_) => {
                 errors += 1;
@@ -238,6 +250,9 @@ fn read(
         }
     }
     if let Some(frames) = frames {
+        if ended {
+            errors += frames.missing(input);
+        }
         frames.end()?;
     }
     if let Some(sound) = sound {
@@ -246,19 +261,36 @@ fn read(
     Ok(errors)
 }
 
-/// Finds where the video begins and ends, in nanoseconds, by reading its packets.
-fn measure(input: &mut Input, track: &Track) -> media::Result<(i64, i64)> {
+/// Finds where the video begins and ends, in nanoseconds: by its packets where they say it, else
+/// by its frames. Goes back to the beginning.
+pub(super) fn measure(input: &mut Input, track: &Track) -> media::Result<(i64, i64)> {
     let origin = input.origin_nanos();
-    let (mut first, mut end) = (i64::MAX, 0);
-    while let Some(packet) = input.next_packet()? {
-        let own = packet.stream() == track.index && !media::is_hidden(&packet);
-        if let (true, Some(ticks)) = (own, packet.pts().or(packet.dts())) {
-            let at = track.nanos(ticks) - origin;
-            first = first.min(at);
-            end = end.max(at + track.nanos(packet.duration().max(0)));
+    let mut seen = Seen::default();
+    let mut decoder = match input.packets_have_pts() {
+        true => None,
+        false => Some(Decoder::new(input, track)?),
+    };
+    let mut add = |ticks: Option<i64>| {
+        if let Some(ticks) = ticks {
+            seen.add(track.nanos(ticks) - origin);
+        }
+        media::Result::Ok(())
+    };
+    while let Ok(Some(packet)) = input.next_packet() {
+        if packet.stream() != track.index {
+            continue;
+        }
+        match &mut decoder {
+            Some(decoder) => decoder.feed(&packet, |frame| add(frame.pts()))?,
+            None if media::is_hidden(&packet) => {}
+            None => add(packet.pts().or(packet.dts()))?,
         }
     }
-    Ok((first.min(end), end))
+    if let Some(decoder) = &mut decoder {
+        decoder.drain(|frame| add(frame.pts()))?;
+    }
+    input.rewind()?;
+    Ok((seen.first.unwrap_or(0), seen.end(usual_step(track))))
 }
 
 /// A clip's start, where it is known before its frames, and its duration, where the choice of

@@ -179,3 +179,31 @@ fn a_range_past_the_end_is_too_short() {
         }
     }
 }
+
+/// Packets without a picture are no part of the clip.
+#[test]
+fn count_of_a_whole_file_with_packets_without_a_picture() {
+    let choice = FrameChoice::Count(4);
+    let (sample, _) = make(&fixture("media/mpeg4_asp.avi"), None, &frames(choice));
+    assert_eq!(numbers(&sample), [6, 18, 31, 43], "mpeg4_asp.avi");
+}
+
+/// A range ends at its end where the source goes on, however long its last picture stands.
+#[test]
+fn rate_in_a_range_whose_last_picture_stands_longer() {
+    let rate = FrameChoice::Rate { num: 5, den: 1 };
+    let range = span(0.51, Some(1.83));
+    let (sample, facts) = make(&fixture("media/vfr.mp4"), range, &frames(rate));
+    assert_eq!(numbers(&sample), [11, 13, 17, 20, 20, 20, 20]);
+    assert_eq!(facts.got_end.unwrap().secs(), 1.83);
+}
+
+/// A range that is too short for one picture at this rate says so.
+#[test]
+fn range_without_a_picture_is_too_short() {
+    let rate = FrameChoice::Rate { num: 2, den: 5 };
+    for name in ["media/edit_list.mp4", "media/gop250.mp4"] {
+        let made = try_make(&fixture(name), span(0.5, Some(1.5)), &frames(rate));
+        assert_eq!(made.unwrap_err().class, Class::TooShort, "{name}");
+    }
+}

@@ -318,3 +318,40 @@ fn a_clip_without_sound_is_kept_skipped_or_silent() {
         }
     }
 }
+
+/// Silence has the length of the clip also where no pictures are decoded.
+#[test]
+fn silence_of_a_whole_file_without_pictures() {
+    let mut recipe = sound(AudioCodec::Wav);
+    recipe.audio.as_mut().unwrap().no_audio = NoAudio::Silence;
+    let (sample, _) = make(&fixture("media/no_audio.mp4"), None, &recipe);
+    let (spec, samples) = wav(&blob(&sample, "wav"));
+    assert_eq!(samples.len() as u32, 2 * spec.sample_rate);
+}
+
+/// A range begins within one sample of its start also where times are rounded.
+#[test]
+fn ranges_of_matroska_begin_at_their_start() {
+    let mut wrong = Vec::new();
+    for name in ["audio_late.mkv", "opus.webm", "vp9_opus.webm"] {
+        let path = fixture(&format!("media/{name}"));
+        let (whole, facts) = make(&path, None, &sound(AudioCodec::F32));
+        let (array, whole) = npy::parse(&blob(&whole, "npy")).unwrap();
+        let (rate, wide) = (
+            f64::from(facts.sample_rate.unwrap()),
+            array.channels as usize,
+        );
+        let (cut, _) = make(&path, span(0.7, Some(1.4)), &sound(AudioCodec::F32));
+        let (_, cut) = npy::parse(&blob(&cut, "npy")).unwrap();
+        let at = ((0.7 - facts.audio_start.unwrap().secs()) * rate).round() as i64;
+        let db = |lag: i64| {
+            let from = (at + lag) as usize * wide;
+            (super::decibels(&cut, &whole[from..from + cut.len()]) * 10.0) as i64
+        };
+        let lag = (-60..=60).max_by_key(|lag| db(*lag)).unwrap();
+        if lag.abs() > 1 {
+            wrong.push(format!("{name}: {lag} samples"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:?}");
+}

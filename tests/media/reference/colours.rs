@@ -12,7 +12,8 @@ use crate::media::{blob, frames, make, span};
 /// Both sides of the comparison enlarge chroma in the same way.
 const RGB: &str =
     "flags=bilinear+accurate_rnd+bitexact+full_chroma_int+full_chroma_inp,format=rgb24";
-/// Seconds from the start that are compared.
+/// Seconds from the start that are compared. Planes cannot show colours below black, so pictures of
+/// nothing else are up to 2.3 levels off: half a second of `energon_sync_test.mp4` holds others too.
 const SECONDS: f64 = 0.5;
 
 /// The pictures of a sample as a reader of JPEG sees them.
@@ -75,10 +76,7 @@ fn jpegs_have_the_colours_of_the_sources_own_matrix_and_range() {
                 ..frames(FrameChoice::All)
             };
             recipe.frames.as_mut().unwrap().quality = 100;
-            let range = match size {
-                Size::Source => span(0.0, Some(0.1)),
-                _ => span(0.0, Some(SECONDS)),
-            };
+            let range = span(0.0, Some(SECONDS));
             let (sample, facts) = make(&path, range, &recipe);
             let shown = (facts.width.unwrap(), facts.height.unwrap());
             let (ours, theirs) = (
