@@ -22,6 +22,7 @@ mod media_kind;
 mod raw;
 mod readers;
 mod repeats;
+pub mod select;
 mod tail;
 mod tree;
 mod window;
@@ -157,6 +158,14 @@ fn finish(mut raw: Raw, key: String, classes: &classes::ClassMap, gather: &Gathe
     }
 }
 
+/// The class names of a file in any shape that `--labels` takes, by index; a hole is an empty name.
+///
+/// # Errors
+/// A file that cannot be read or understood, with its line.
+pub fn class_names(path: &std::path::Path) -> Result<Vec<String>> {
+    class_file::read(path)
+}
+
 /// The name under which a split is known: `val` for `valid`, `validate`, `validation`; `None` for
 /// a name that is no split's.
 pub(crate) fn split_name(name: &str) -> Option<&'static str> {
@@ -168,5 +177,7 @@ pub(crate) fn split_name(name: &str) -> Option<&'static str> {
     }
 }
 
+#[cfg(test)]
+mod media_tests;
 #[cfg(test)]
 mod tests;
