@@ -1,12 +1,13 @@
 //! `--dry-run`: the plan, and what is wrong with the input. Nothing is written.
 
-use std::collections::HashMap;
-use std::path::Path;
+use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::time::{Duration, Instant};
 
 use kpack::pipeline::Plan;
 use kpack::sample::{Made, VideoRecipe};
 use kpack::source::Clip;
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use serde_json::{Value, json};
 
 use super::make;
@@ -105,12 +106,10 @@ fn made_per_weight(plan: &Plan) -> Option<f64> {
 
 /// Bytes of all sources, each file once.
 fn source_bytes(plan: &Plan) -> u64 {
-    let mut files: HashMap<&Path, u64> = HashMap::new();
-    for row in plan.input().rows.iter().filter(|row| row.problem.is_none()) {
-        if let Some(media) = &row.clip.media {
-            let size = || std::fs::metadata(media).map_or(0, |meta| meta.len());
-            files.entry(media).or_insert_with(size);
-        }
-    }
-    files.values().sum()
+    let rows = plan.input().rows.iter().filter(|row| row.problem.is_none());
+    let files: HashSet<&OsStr> = rows
+        .filter_map(|row| row.clip.media.as_ref().map(|path| path.as_os_str()))
+        .collect();
+    let size = |file: &&OsStr| std::fs::metadata(file).map_or(0, |meta| meta.len());
+    files.par_iter().map(size).sum()
 }

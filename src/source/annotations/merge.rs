@@ -60,18 +60,17 @@ fn identity(raw: &Raw) -> Option<u128> {
         return None;
     }
     let id = raw.id()?;
-    let (mut low, mut high) = (DefaultHasher::new(), DefaultHasher::new());
-    high.write_u8(1);
-    for hasher in [&mut low, &mut high] {
-        id.hash(hasher);
-        raw.span.hash(hasher);
-        match raw.naming {
-            // Windows at the beginning of a video are equal, their names are not.
-            Naming::Stamp(second) => second.hash(hasher),
-            _ => u32::MAX.hash(hasher),
-        }
+    let mut hasher = DefaultHasher::new();
+    id.hash(&mut hasher);
+    raw.span.hash(&mut hasher);
+    match raw.naming {
+        // Windows at the beginning of a video are equal, their names are not.
+        Naming::Stamp(second) => second.hash(&mut hasher),
+        _ => u32::MAX.hash(&mut hasher),
     }
-    Some((u128::from(high.finish()) << 64) | u128::from(low.finish()))
+    // 96 bits, so that two clips never meet by chance.
+    let more = crc32c::crc32c(id.as_bytes());
+    Some((u128::from(hasher.finish()) << 32) | u128::from(more))
 }
 
 fn conflict(one: &Raw, two: &Raw) -> Option<&'static str> {

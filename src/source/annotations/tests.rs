@@ -93,6 +93,11 @@ fn clips_without_labels_have_none() {
         assert_eq!(lines(&input), ["-6bJUbfpnQ0_000017_000027 test"], "{text}");
         assert!(input.classes.is_empty());
     }
+    // A table of an id and a class is no class map.
+    assert_eq!(
+        lines(&rows("k.csv", "id,label\nabc,run\n")),
+        ["abc run=0 -"]
+    );
     // A file's name says the split where no row does.
     let input = rows(
         "kinetics-600_val.csv",
@@ -121,6 +126,9 @@ fn json_of_every_publisher_is_read() {
     let text: Vec<String> = objects.iter().map(ToString::to_string).collect();
     assert_eq!(lines(&rows("k.jsonl", text.join("\n\n"))), KINETICS);
     assert_eq!(lines(&rows("k.txt", text.join("\r\n"))), KINETICS);
+    let numbers =
+        "{\"label\": 3, \"path\": \"a.mp4\"}\n{\"labels\": [0, 3], \"path\": \"b.mp4\"}\n";
+    assert_eq!(lines(&rows("k.jsonl", numbers)), ["a =3 -", "b =0 =3 -"]);
 
     let showmax = r#"{"abc": "high jump", "-x1": "archery"}"#;
     assert_eq!(
