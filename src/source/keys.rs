@@ -100,7 +100,7 @@ struct Count(HashMap<u64, u32, BuildHasherDefault<Hashed>>);
 
 /// Passes on what is a hash already.
 #[derive(Default)]
-struct Hashed(u64);
+pub(super) struct Hashed(u64);
 
 impl Hasher for Hashed {
     fn finish(&self) -> u64 {
@@ -113,6 +113,9 @@ impl Hasher for Hashed {
     }
     fn write_u64(&mut self, hash: u64) {
         self.0 = hash;
+    }
+    fn write_u128(&mut self, hash: u128) {
+        self.0 = (hash >> 32) as u64;
     }
 }
 

@@ -353,3 +353,31 @@ fn ava_rows_become_one_clip_a_window() {
     assert_eq!(lines(&list), ["abc_000012 -"]);
     assert_eq!(list.rows[0].clip.span.unwrap().start, Time::from_secs(9.0));
 }
+
+proptest::proptest! {
+    /// Whatever a file holds, it is read or refused, and a refusal says the file.
+    #[test]
+    fn any_text_is_read_or_refused(
+        name in "(train|val|x)[.](csv|tsv|json|jsonl|txt)",
+        parts in proptest::collection::vec(
+            "(label|youtube_id|time_start|path|timestamp|id|#0 a|abc|-x_1|a b[.]mp4|[0-9]{1,3}|-1[.]0|0[.]5|1e400|,|\t| |;|\"|\n|\r\n|[{]|[}]|:|\\[|\\]|\"a\"|\"segment\"|\u{feff}|\u{e9}|\u{0})",
+            0..60,
+        ),
+        format in proptest::option::of(0..crate::source::READERS.len()),
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let file = put(dir.path(), &name, parts.concat());
+        let options = ReadOptions {
+            input_format: format.map(|i| crate::source::READERS[i].name.to_owned()),
+            ..ReadOptions::default()
+        };
+        match read(&[file], &options) {
+            Ok(input) => {
+                let keys: std::collections::BTreeSet<_> = input.rows.iter().map(|r| &r.clip.key).collect();
+                proptest::prop_assert_eq!(keys.len(), input.rows.len());
+                crate::source::select::Survey::of(&input);
+            }
+            Err(error) => proptest::prop_assert!(error.to_string().contains(&name), "{}", error),
+        }
+    }
+}
