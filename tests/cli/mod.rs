@@ -2,6 +2,7 @@
 
 mod annotations;
 mod inspect;
+mod subset;
 mod usage;
 
 use std::ffi::OsStr;
