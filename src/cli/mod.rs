@@ -6,6 +6,7 @@
 )]
 
 mod audio;
+mod classes;
 mod doctor;
 mod exit;
 mod frames;
@@ -14,6 +15,7 @@ mod libav;
 mod out;
 mod pack;
 mod signals;
+mod subset;
 mod tfrecord;
 mod values;
 mod webdataset;
@@ -71,6 +73,8 @@ enum Command {
     Tfrecord(Box<tfrecord::Tfrecord>),
     Frames(Box<frames::Frames>),
     Audio(Box<audio::Audio>),
+    Classes(classes::Classes),
+    Subset(Box<subset::Subset>),
     Inspect(inspect::Inspect),
     Doctor(doctor::Doctor),
 }
@@ -94,6 +98,8 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Tfrecord(command) => command.run(&cli.common),
         Command::Frames(command) => command.run(&cli.common),
         Command::Audio(command) => command.run(&cli.common),
+        Command::Classes(command) => command.run(&cli.common),
+        Command::Subset(command) => command.run(&cli.common),
         Command::Inspect(command) => command.run(&cli.common),
         Command::Doctor(command) => command.run(&cli.common),
     };

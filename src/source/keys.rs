@@ -1,6 +1,7 @@
 //! Keys: unique, stable, safe as file names.
 //!
-//! 1. The path below INPUT without its extension; bytes outside `[A-Za-z0-9_-/]` become `_`.
+//! 1. The path below INPUT without its extension; bytes outside `[A-Za-z0-9_-/]` become `_`. A row
+//!    with an id has it and its range, as rule 2 writes it, or `ID_SECOND` for AVA.
 //! 2. Where several rows come to the same key, those with a time range get it appended:
 //!    `KEY_000010_000020` in whole seconds of at least six digits, a fraction after `p`
 //!    (`000010p25`), `end` for the end of the source.
@@ -13,10 +14,11 @@
 //! so they change no other key; theirs always have the hash.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasherDefault, DefaultHasher, Hasher};
 use std::path::{Component, Path};
 
 use super::Span;
-use super::raw::Raw;
+use super::raw::{Naming, Raw};
 use crate::Time;
 
 /// Longest key: a tar name holds it and `.000001.jpg`.
@@ -32,19 +34,24 @@ pub(super) fn keys(rows: &[Raw]) -> (Vec<String>, u64) {
     let mut count = Count::new(&keys, &refused);
     let mut changed = count.shared(&keys);
     for (key, raw) in pick(&mut keys, rows, &changed) {
-        if let Some(span) = &raw.span {
+        if let (Some(span), None) = (&raw.span, raw.id()) {
             key.push_str(&range(span));
         }
     }
-    count = Count::new(&keys, &refused);
-    let shared = count.shared(&keys);
+    // Counted again only where something changed.
+    let again = |keys: &[String]| (!changed.is_empty()).then(|| Count::new(keys, &refused));
+    count = again(&keys).unwrap_or(count);
+    let shared = match changed.is_empty() {
+        true => Vec::new(),
+        false => count.shared(&keys),
+    };
     for (key, raw) in pick(&mut keys, rows, &shared) {
-        if let Some(extension) = raw.below().extension() {
+        if let (Some(extension), None) = (raw.below().extension(), raw.id()) {
             key.push('_');
             push_safe(key, extension.as_encoded_bytes());
         }
     }
-    count = Count::new(&keys, &refused);
+    count = again(&keys).unwrap_or(count);
     for (i, key) in keys.iter_mut().enumerate() {
         if key.len() > LONGEST || count.of(key) > 1 || refused(i) {
             if let Some(raw) = rows.get(i) {
@@ -63,12 +70,12 @@ pub(super) fn keys(rows: &[Raw]) -> (Vec<String>, u64) {
 /// Hashes that meet, or equal paths below different inputs: the path as named decides, and after
 /// that the number of tries.
 fn settle(keys: &mut [String], rows: &[Raw], refused: &impl Fn(usize) -> bool) {
-    let first = Count::new(keys, refused).shared(keys);
-    let first: Vec<usize> = first.into_iter().filter(|i| !refused(*i)).collect();
     let all = Count::new(keys, &|_| false).shared(keys);
     if all.is_empty() {
         return;
     }
+    let first = Count::new(keys, refused).shared(keys);
+    let first: Vec<usize> = first.into_iter().filter(|i| !refused(*i)).collect();
     let mut taken: HashSet<String> = keys.iter().cloned().collect();
     for i in first
         .into_iter()
@@ -89,11 +96,33 @@ fn settle(keys: &mut [String], rows: &[Raw], refused: &impl Fn(usize) -> bool) {
 }
 
 /// How often each key occurs, by its hash: 16 bytes a key, and a false meeting only lengthens one.
-struct Count(HashMap<u64, u32>);
+struct Count(HashMap<u64, u32, BuildHasherDefault<Hashed>>);
+
+/// Passes on what is a hash already.
+#[derive(Default)]
+pub(super) struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        bytes
+            .iter()
+            .for_each(|b| self.0 = (self.0 << 8) | u64::from(*b));
+    }
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+    fn write_u128(&mut self, hash: u128) {
+        self.0 = (hash >> 32) as u64;
+    }
+}
 
 impl Count {
     fn new(keys: &[String], refused: &impl Fn(usize) -> bool) -> Self {
-        let mut count = HashMap::with_capacity(keys.len());
+        let mut count =
+            HashMap::with_capacity_and_hasher(keys.len(), BuildHasherDefault::default());
         for (i, key) in keys.iter().enumerate() {
             if !refused(i) {
                 *count.entry(digest(key)).or_insert(0) += 1;
@@ -114,7 +143,6 @@ impl Count {
 }
 
 fn digest(key: &str) -> u64 {
-    use std::hash::{DefaultHasher, Hasher as _};
     let mut hasher = DefaultHasher::new();
     hasher.write(key.as_bytes());
     hasher.finish()
@@ -131,8 +159,23 @@ fn pick<'a>(
         .map(|(_, pair)| pair)
 }
 
+/// Rule 1 for a row with an id.
+pub(super) fn of_id(raw: &Raw) -> String {
+    let mut key = String::with_capacity(32);
+    push_safe(&mut key, raw.id().unwrap_or_default().as_bytes());
+    match (raw.naming, &raw.span) {
+        (Naming::Stamp(second), _) => key.push_str(&format!("_{second:06}")),
+        (_, Some(span)) => key.push_str(&range(span)),
+        (_, None) => {}
+    }
+    key
+}
+
 /// Rule 1.
 fn plain(raw: &Raw) -> String {
+    if raw.id().is_some() {
+        return of_id(raw);
+    }
     let below = raw.below();
     let mut key = String::with_capacity(below.as_os_str().len());
     let mut parts = below.components().filter_map(|part| match part {

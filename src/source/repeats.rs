@@ -4,17 +4,17 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Component, Path, PathBuf};
 
-use super::raw::{Gather, Raw, shown};
+use super::raw::{Gather, Naming, Raw, shown};
 
 /// Refuses every row that repeats an earlier one. The first is kept.
 pub(super) fn refuse(gather: &mut Gather<'_>) {
     let here = std::env::current_dir().unwrap_or_default();
-    let mut first: HashMap<u128, usize> = HashMap::with_capacity(gather.rows.len());
+    let mut first: HashMap<u128, usize> = HashMap::new();
     let mut rows = std::mem::take(&mut gather.rows);
     for i in 0..rows.len() {
         let Some(raw) = rows.get(i) else { break };
-        // A row that is wrong in itself has no range to compare.
-        if raw.is_refused() {
+        // A row that is wrong in itself has no range to compare, and those with an id are merged.
+        if raw.is_refused() || raw.naming != Naming::Path {
             continue;
         }
         let earlier = *first.entry(identity(raw, &here)).or_insert(i);

@@ -1,6 +1,8 @@
 //! The command line from outside: messages, exit codes, what is printed where.
 
+mod annotations;
 mod inspect;
+mod subset;
 mod usage;
 
 use std::ffi::OsStr;
