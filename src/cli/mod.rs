@@ -11,6 +11,7 @@ mod exit;
 mod frames;
 mod inspect;
 mod libav;
+mod list;
 mod out;
 mod pack;
 mod signals;
@@ -72,6 +73,7 @@ enum Command {
     Frames(Box<frames::Frames>),
     Audio(Box<audio::Audio>),
     Inspect(inspect::Inspect),
+    List(list::List),
     Doctor(doctor::Doctor),
 }
 
@@ -95,6 +97,7 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Frames(command) => command.run(&cli.common),
         Command::Audio(command) => command.run(&cli.common),
         Command::Inspect(command) => command.run(&cli.common),
+        Command::List(command) => command.run(&cli.common),
         Command::Doctor(command) => command.run(&cli.common),
     };
     result.unwrap_or_else(|error| {

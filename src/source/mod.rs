@@ -115,6 +115,16 @@ fn finish(mut raw: Raw, key: String, classes: &classes::ClassMap, gather: &Gathe
     }
 }
 
+/// Whether a file that begins with `head` is video or sound.
+pub(crate) fn is_media_head(head: &[u8]) -> bool {
+    media_kind::is_media_head(head)
+}
+
+/// The names that a `--labels` file gives to the class indexes.
+pub(crate) fn class_names(path: &std::path::Path) -> Result<Vec<String>> {
+    class_file::read(path)
+}
+
 /// The name under which a split is known: `val` for `valid`, `validate`, `validation`; `None` for
 /// a name that is no split's.
 pub(crate) fn split_name(name: &str) -> Option<&'static str> {

@@ -1,6 +1,7 @@
 //! The command line from outside: messages, exit codes, what is printed where.
 
 mod inspect;
+mod list;
 mod usage;
 
 use std::ffi::OsStr;

@@ -103,6 +103,7 @@ fn help_has_an_example_and_the_exit_codes() {
         "frames",
         "audio",
         "inspect",
+        "list",
         "doctor",
     ] {
         let ended = kpack([command, "--help"]);
