@@ -6,6 +6,7 @@ pub mod media;
 pub mod pipeline;
 pub mod probe;
 pub mod progress;
+pub mod reorg;
 pub mod sample;
 pub mod source;
 mod time;

@@ -14,6 +14,7 @@ mod libav;
 mod list;
 mod out;
 mod pack;
+mod reorg;
 mod signals;
 mod tfrecord;
 mod values;
@@ -74,6 +75,7 @@ enum Command {
     Audio(Box<audio::Audio>),
     Inspect(inspect::Inspect),
     List(list::List),
+    Reorg(reorg::Reorg),
     Doctor(doctor::Doctor),
 }
 
@@ -98,6 +100,7 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Audio(command) => command.run(&cli.common),
         Command::Inspect(command) => command.run(&cli.common),
         Command::List(command) => command.run(&cli.common),
+        Command::Reorg(command) => command.run(&cli.common),
         Command::Doctor(command) => command.run(&cli.common),
     };
     result.unwrap_or_else(|error| {

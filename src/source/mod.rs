@@ -120,8 +120,11 @@ pub(crate) fn is_media_head(head: &[u8]) -> bool {
     media_kind::is_media_head(head)
 }
 
-/// The names that a `--labels` file gives to the class indexes.
-pub(crate) fn class_names(path: &std::path::Path) -> Result<Vec<String>> {
+/// The names that a `--labels` file gives to the class indexes; a hole is an empty name.
+///
+/// # Errors
+/// [`Error::Io`]; [`Error::Input`] for a file that cannot be understood.
+pub fn class_names(path: &std::path::Path) -> Result<Vec<String>> {
     class_file::read(path)
 }
 

@@ -2,6 +2,7 @@
 
 mod inspect;
 mod list;
+mod reorg;
 mod usage;
 
 use std::ffi::OsStr;

@@ -104,6 +104,7 @@ fn help_has_an_example_and_the_exit_codes() {
         "audio",
         "inspect",
         "list",
+        "reorg",
         "doctor",
     ] {
         let ended = kpack([command, "--help"]);
