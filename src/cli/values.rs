@@ -105,6 +105,15 @@ fn rate(num: u64, den: u64) -> Option<FrameChoice> {
 /// Longest side of a picture in pixels: what JPEG can hold, less a reserve.
 const LONGEST_SIDE: u32 = 65_500;
 
+/// A length of time above zero.
+pub(crate) fn duration(text: &str) -> Result<Time, String> {
+    match text.parse::<Time>() {
+        Ok(Time::ZERO) => Err("a length of 0 leaves nothing: use seconds above 0".to_owned()),
+        Ok(time) => Ok(time),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 /// `WxH`.
 pub(crate) fn exact_size(text: &str) -> Result<Size, String> {
     let side = |t: &str| t.parse().ok().filter(|n| (1..=LONGEST_SIDE).contains(n));

@@ -62,8 +62,11 @@ impl Fnv {
         let Clip {
             key,
             source,
+            // What is packed is the media, however the input names its source.
+            named_by: _,
             media,
             span,
+            asked,
             split,
             labels,
             columns,
@@ -75,10 +78,12 @@ impl Fnv {
             .map(|path| path.as_os_str().as_encoded_bytes());
         self.number(media.map_or(0, |bytes| bytes.len() as u64 + 1));
         self.write(media.unwrap_or_default());
-        self.write(&[u8::from(span.is_some())]);
-        if let Some(span) = span {
-            self.number(span.start.nanos() as u64);
-            self.number(span.end.map_or(u64::MAX, |end| end.nanos() as u64));
+        for span in [span, asked] {
+            self.write(&[u8::from(span.is_some())]);
+            if let Some(span) = span {
+                self.number(span.start.nanos() as u64);
+                self.number(span.end.map_or(u64::MAX, |end| end.nanos() as u64));
+            }
         }
         self.maybe(split.as_deref());
         self.number(labels.len() as u64);

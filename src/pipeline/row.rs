@@ -179,8 +179,8 @@ impl OutcomeRow {
                 .collect(),
             label_index: clip.labels.iter().filter_map(|label| label.index).collect(),
             split: clip.split.clone(),
-            start: clip.span.map(|span| span.start),
-            end: clip.span.and_then(|span| span.end),
+            start: clip.asked().map(|span| span.start),
+            end: clip.asked().and_then(|span| span.end),
             ..Self::default()
         }
     }

@@ -22,7 +22,7 @@ pub(super) fn of(clip: &Clip, facts: &Facts) -> Meta {
             meta.insert("label_index".into(), index.into());
         }
     }
-    if let Some(span) = clip.span {
+    if let Some(span) = clip.asked() {
         meta.insert("start".into(), span.start.secs().into());
         if let Some(end) = span.end {
             meta.insert("end".into(), end.secs().into());

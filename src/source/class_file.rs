@@ -21,6 +21,39 @@ pub(super) const MAX_INDEX: i64 = 999_999;
 /// Index and name, with the line (or position) for messages.
 type Entry = (i64, String, usize);
 
+/// What a file says of classes, where it names no clips.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ClassKind {
+    /// Names and their indexes.
+    Map,
+    /// Groups of names.
+    Groups,
+}
+
+/// Whether a file that begins with `head` is about classes and not about clips.
+pub(super) fn sniff(head: &[u8]) -> Option<ClassKind> {
+    let text = String::from_utf8_lossy(head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head));
+    let text = text.trim_start();
+    if let Some(list) = text.strip_prefix('[') {
+        return list.trim_start().starts_with('"').then_some(ClassKind::Map);
+    }
+    if let Some(object) = text.strip_prefix('{') {
+        let mut keys = serde_json::Deserializer::from_str(object).into_iter::<String>();
+        let key = keys.next()?.ok()?;
+        let rest = object.get(keys.byte_offset()..)?.trim_start();
+        let value = rest.strip_prefix(':')?.trim_start();
+        let index = key.parse::<u32>().is_ok() && value.starts_with('"');
+        return match value.bytes().next()? {
+            b'[' => Some(ClassKind::Groups),
+            b'0'..=b'9' => Some(ClassKind::Map),
+            _ => index.then_some(ClassKind::Map),
+        };
+    }
+    let first = text.lines().next()?.trim();
+    let numbered = first.starts_with('#') && hash_index(first).is_some();
+    (numbered || is_header(first)).then_some(ClassKind::Map)
+}
+
 /// Names by index; a hole is an empty name.
 pub(super) fn read(path: &Path) -> Result<Vec<String>> {
     let bytes = std::fs::read(path).map_err(Error::io("cannot read the labels of", path))?;
@@ -33,7 +66,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<String>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let entries = match text.trim_start().as_bytes().first() {
         Some(b'[' | b'{') => json(text).map_err(bad)?,
-        Some(_) => lines(text),
+        Some(_) => lines(text).map_err(bad)?,
         None => return Err(bad("is empty: expected one class name a line".to_owned())),
     };
     names(entries).map_err(|message| bad(format!("{message} (labels of {})", shown(path))))
@@ -60,7 +93,7 @@ fn json(text: &str) -> Result<Vec<Entry>, String> {
     entries.ok_or_else(|| WANT.to_owned())
 }
 
-fn lines(text: &str) -> Vec<Entry> {
+fn lines(text: &str) -> Result<Vec<Entry>, String> {
     let lines: Vec<(usize, &str)> = (1..).zip(text.lines().map(str::trim)).collect();
     let full = || lines.iter().filter(|(_, line)| !line.is_empty());
     let all = |parse: fn(&str) -> Option<(i64, String)>, skip: usize| {
@@ -73,16 +106,23 @@ fn lines(text: &str) -> Vec<Entry> {
         && full().count() > 1
         && let Some(entries) = below_header()
     {
-        return entries;
+        return Ok(entries);
     }
     let numbered = all(hash_index, 0).or_else(|| all(index_and_name, 0));
     if let Some(entries) = numbered.or_else(|| all(name_and_index, 0)) {
-        return entries;
+        return Ok(entries);
+    }
+    let hashed = |line: &str| line.starts_with('#') && hash_index(line).is_some();
+    let odd = full().find(|(_, line)| !hashed(line));
+    if let (Some((n, line)), true) = (odd, full().any(|(_, line)| hashed(line))) {
+        return Err(format!(
+            "line {n}: `{line}` is not `#index name`, as other lines are"
+        ));
     }
     let plain = lines
         .into_iter()
         .map(|(n, name)| (n as i64 - 1, name.to_owned(), n));
-    plain.collect()
+    Ok(plain.collect())
 }
 
 /// Whether a line names one column of indexes and one of names.
@@ -214,5 +254,6 @@ mod tests {
         assert!(message("0,a\n99999999,b\n").contains("expected 0 to 999999"));
         assert!(message("{\"a\": [1]}").contains("expected a JSON list"));
         assert!(message("").contains("is empty"));
+        assert!(message("#0 a\nb\n").contains("line 2: `b` is not `#index name`"));
     }
 }

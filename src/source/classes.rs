@@ -6,7 +6,7 @@ use std::path::Path;
 use kpack_formats::Label;
 
 use super::class_file::{self, MAX_INDEX};
-use super::raw::{Gather, RawLabel, shown};
+use super::raw::{Gather, Raw, RawLabel, shown};
 use crate::{Error, Result};
 
 /// Class names by index.
@@ -68,23 +68,24 @@ impl ClassMap {
 
 /// Makes the class map from `--labels`, or from the rows.
 pub(super) fn class_map(gather: &Gather<'_>) -> Result<ClassMap> {
-    if let Some(path) = &gather.options.labels {
+    if let Some(path) = gather.labels_file() {
         return Ok(ClassMap::new(class_file::read(path)?, true));
     }
     let (mut texts, mut indexes) = (BTreeSet::new(), BTreeSet::new());
     for raw in &gather.rows {
-        match &raw.label {
-            Some(RawLabel::Text(text)) => texts.insert(text.as_str()),
-            Some(RawLabel::Index(index)) => indexes.insert(*index),
-            None => false,
-        };
+        for label in &raw.labels {
+            match label {
+                RawLabel::Text(text) => texts.insert(text.as_str()),
+                RawLabel::Index(index) => indexes.insert(*index),
+            };
+        }
     }
     let Some(last) = indexes.last() else {
         let names = texts.into_iter().map(str::to_owned).collect();
         return Ok(ClassMap::new(names, false));
     };
-    let text = |raw: &&super::raw::Raw| matches!(raw.label, Some(RawLabel::Text(_)));
-    let too_large = |raw: &&super::raw::Raw| raw.label == Some(RawLabel::Index(*last));
+    let text = |raw: &&Raw| raw.labels.iter().any(|l| matches!(l, RawLabel::Text(_)));
+    let too_large = |raw: &&Raw| raw.labels.contains(&RawLabel::Index(*last));
     if let Some(raw) = gather.rows.iter().find(text) {
         return Err(Error::usage(format!(
             "{} names its class, other rows give an index: --labels FILE says which is which",

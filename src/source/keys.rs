@@ -1,6 +1,7 @@
 //! Keys: unique, stable, safe as file names.
 //!
-//! 1. The path below INPUT without its extension; bytes outside `[A-Za-z0-9_-/]` become `_`.
+//! 1. The path below INPUT without its extension; bytes outside `[A-Za-z0-9_-/]` become `_`. A row
+//!    with an id has it and its range, as rule 2 writes it, or `ID_SECOND` for AVA.
 //! 2. Where several rows come to the same key, those with a time range get it appended:
 //!    `KEY_000010_000020` in whole seconds of at least six digits, a fraction after `p`
 //!    (`000010p25`), `end` for the end of the source.
@@ -16,7 +17,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Component, Path};
 
 use super::Span;
-use super::raw::Raw;
+use super::raw::{Naming, Raw};
 use crate::Time;
 
 /// Longest key: a tar name holds it and `.000001.jpg`.
@@ -32,14 +33,14 @@ pub(super) fn keys(rows: &[Raw]) -> (Vec<String>, u64) {
     let mut count = Count::new(&keys, &refused);
     let mut changed = count.shared(&keys);
     for (key, raw) in pick(&mut keys, rows, &changed) {
-        if let Some(span) = &raw.span {
+        if let (Some(span), None) = (&raw.span, raw.id()) {
             key.push_str(&range(span));
         }
     }
     count = Count::new(&keys, &refused);
     let shared = count.shared(&keys);
     for (key, raw) in pick(&mut keys, rows, &shared) {
-        if let Some(extension) = raw.below().extension() {
+        if let (Some(extension), None) = (raw.below().extension(), raw.id()) {
             key.push('_');
             push_safe(key, extension.as_encoded_bytes());
         }
@@ -131,8 +132,23 @@ fn pick<'a>(
         .map(|(_, pair)| pair)
 }
 
+/// Rule 1 for a row with an id.
+pub(super) fn of_id(raw: &Raw) -> String {
+    let mut key = String::with_capacity(32);
+    push_safe(&mut key, raw.id().unwrap_or_default().as_bytes());
+    match (raw.naming, &raw.span) {
+        (Naming::Stamp(second), _) => key.push_str(&format!("_{second:06}")),
+        (_, Some(span)) => key.push_str(&range(span)),
+        (_, None) => {}
+    }
+    key
+}
+
 /// Rule 1.
 fn plain(raw: &Raw) -> String {
+    if raw.id().is_some() {
+        return of_id(raw);
+    }
     let below = raw.below();
     let mut key = String::with_capacity(below.as_os_str().len());
     let mut parts = below.components().filter_map(|part| match part {

@@ -15,6 +15,12 @@ const MEDIA: &[&str] = &[
     "wma", "wmv", "y4m",
 ];
 
+/// Those of [`MEDIA`] that hold sound alone.
+const SOUND: &[&str] = &[
+    "aac", "ac3", "aif", "aifc", "aiff", "amr", "caf", "flac", "m4a", "m4b", "mka", "mp2", "mp3",
+    "oga", "ogg", "opus", "wav", "wma",
+];
+
 /// Extensions that are surely something else, so that their files need not be opened.
 const OTHER: &[&str] = &[
     "bmp",
@@ -89,6 +95,13 @@ pub(super) fn by_name(name: &OsStr) -> Option<bool> {
     }
 }
 
+/// Whether the extension is that of a file of sound alone.
+pub(super) fn is_sound_name(name: &OsStr) -> bool {
+    let extension = Path::new(name).extension().map(OsStr::to_ascii_lowercase);
+    let extension = extension.as_deref().and_then(OsStr::to_str);
+    extension.is_some_and(|extension| SOUND.binary_search(&extension).is_ok())
+}
+
 /// Whether a file that begins with `head` (up to [`HEAD`] bytes) is video or sound.
 pub(super) fn is_media_head(head: &[u8]) -> bool {
     let at = |offset: usize, magic: &[u8]| {
@@ -139,7 +152,8 @@ mod tests {
 
     #[test]
     fn tables_are_sorted_for_the_search() {
-        assert!(MEDIA.is_sorted() && OTHER.is_sorted());
+        assert!(MEDIA.is_sorted() && OTHER.is_sorted() && SOUND.is_sorted());
+        assert!(SOUND.iter().all(|e| MEDIA.contains(e)));
         assert!(!MEDIA.iter().any(|e| OTHER.contains(e)));
     }
 

@@ -1,7 +1,7 @@
 //! What the user names: media files, trees, lists and tables in; [`Clip`]s out.
 //!
 //! ```text
-//! INPUT.. ─> reader (sniffed, or by name) ─> rows ─> media found? ─> repeated? ─> class map ─> keys ─> Input
+//! INPUT.. ─> reader (sniffed, or by name) ─> rows ─> merged ─> media found? ─> repeated? ─> class map ─> keys ─> Input
 //! ```
 //!
 //! Everything here happens before any media is opened, in one pass over the rows. A row that
@@ -10,29 +10,30 @@
 //! where the row itself is wrong: a cell that is no time, a label that `--labels` does not know, a
 //! repetition of an earlier row.
 
+mod annotations;
 mod class_file;
 mod classes;
 mod clip;
 mod input;
 mod keys;
-mod list;
 mod locate;
+mod media_index;
 mod media_kind;
 mod raw;
 mod readers;
 mod repeats;
-mod table;
 mod tail;
 mod tree;
+mod window;
 
 use std::path::PathBuf;
 
-pub use clip::{Clip, Span};
+pub use clip::{Clip, NamedBy, Span};
 pub use input::{Input, Problem, Row};
 pub use readers::{READERS, Reader};
 
-use crate::{Error, Result};
-use raw::{Gather, Raw};
+use crate::{Error, Result, Time};
+use raw::{Cut, Gather, Naming, Raw};
 
 /// How inputs are read.
 #[derive(Debug, Clone, Default)]
@@ -46,6 +47,17 @@ pub struct ReadOptions {
     pub input_format: Option<String>,
     /// A folder that is passed over, because the run itself writes it.
     pub exclude: Option<PathBuf>,
+    /// A folder whose videos are used before all others, such as CVDF's replacements of corrupt
+    /// ones.
+    pub replacement: Option<PathBuf>,
+    /// Whether a file named for an id alone is the clip already, so that no range is cut from it.
+    pub media_trimmed: bool,
+    /// Whether only the annotations matter: no video is looked for, and none is missing.
+    pub annotations_only: bool,
+    /// Length of the clips around AVA's timestamps; 6 s without.
+    pub window: Option<Time>,
+    /// Pictures per second, as a fraction, in which annotated frames are counted; 30 without.
+    pub frame_rate: Option<(u32, u32)>,
 }
 
 /// Reads every input into rows with unique keys, in the order in which they are named.
@@ -60,13 +72,23 @@ pub fn read(inputs: &[PathBuf], options: &ReadOptions) -> Result<Input> {
         notes: Vec::new(),
         files: Vec::new(),
         used_media_dir: false,
+        class_file: None,
+        replaced: 0,
     };
-    if let Some(dir) = options.media_dir.as_deref().filter(|dir| !dir.is_dir()) {
-        let dir = raw::shown(dir);
-        return Err(Error::usage(format!("--media-dir {dir}: no such folder")));
+    for (option, dir) in [
+        ("--media-dir", &options.media_dir),
+        ("--replacement", &options.replacement),
+    ] {
+        if let Some(dir) = dir.as_deref().filter(|dir| !dir.is_dir()) {
+            let dir = raw::shown(dir);
+            return Err(Error::usage(format!("{option} {dir}: no such folder")));
+        }
     }
     readers::read_all(inputs, &mut gather)?;
-    locate::locate(&mut gather);
+    annotations::merge::merge(&mut gather);
+    if !options.annotations_only {
+        locate::locate(&mut gather)?;
+    }
     repeats::refuse(&mut gather);
     if options.media_dir.is_some() && !gather.used_media_dir {
         let note = "--media-dir is not used: no input is a list of paths";
@@ -92,23 +114,43 @@ pub fn read(inputs: &[PathBuf], options: &ReadOptions) -> Result<Input> {
 }
 
 fn finish(mut raw: Raw, key: String, classes: &classes::ClassMap, gather: &Gather<'_>) -> Row {
-    let label = raw.label.take().map(|label| classes.label(label));
-    if let (Some(Err(label)), Some(file)) = (&label, &gather.options.labels) {
-        raw.refuse(classes::unknown(label, file, &gather.origin(&raw)));
+    let mut labels = Vec::with_capacity(raw.labels.len());
+    for label in std::mem::take(&mut raw.labels) {
+        match (classes.label(label), gather.labels_file()) {
+            (Ok(label), _) => labels.push(label),
+            (Err(label), Some(file)) => {
+                raw.refuse(classes::unknown(&label, file, &gather.origin(&raw)));
+            }
+            (Err(_), None) => {}
+        }
     }
     let source = raw::text(&raw.named);
-    let found = raw
-        .problem
-        .as_ref()
-        .is_none_or(|p| p.class != crate::sample::Class::Missing);
+    let missing = raw.problem.as_ref().map(|p| p.class) == Some(crate::sample::Class::Missing);
+    let is_path = raw.naming == Naming::Path;
+    let (span, asked) = match raw.cut {
+        None => (raw.span, None),
+        Some(Cut::Nothing) => (None, raw.span),
+        Some(Cut::Range(span)) => (Some(span), raw.span),
+    };
+    raw.columns.extend(window::columns(&raw, gather.options));
     Row {
         clip: Clip {
             key,
             source,
-            media: found.then(|| raw.media.unwrap_or(raw.named)),
-            span: raw.span,
+            named_by: match raw.naming {
+                Naming::Path => NamedBy::Path,
+                Naming::Id | Naming::Stamp(_) => NamedBy::Id,
+                Naming::Url => NamedBy::Url,
+            },
+            media: match raw.media {
+                _ if missing => None,
+                None if is_path => Some(raw.named),
+                media => media,
+            },
+            span,
+            asked,
             split: raw.split,
-            labels: label.and_then(Result::ok).into_iter().collect(),
+            labels,
             columns: raw.columns,
         },
         problem: raw.problem,

@@ -7,9 +7,11 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
+use super::annotations::{json, list, table};
+use super::class_file::{self, ClassKind};
 use super::media_kind::{HEAD, by_name, is_media_head};
-use super::raw::{Gather, Raw};
-use super::{list, table, tree};
+use super::raw::{Gather, Raw, shown};
+use super::tree;
 use crate::{Error, Result};
 
 /// One kind of input.
@@ -35,21 +37,64 @@ pub const READERS: &[Reader] = &[
         read: media,
     },
     Reader {
+        name: "classes",
+        about: "names of classes and their indexes, as --labels takes; it names no clips",
+        sniff: |_, head| class_file::sniff(head).is_some(),
+        read: classes,
+    },
+    Reader {
+        name: "jsonl",
+        about: "an object of a clip on each line, with the names of a table's columns",
+        sniff: json::sniff_lines,
+        read: json::read_lines,
+    },
+    Reader {
+        name: "json",
+        about: "DeepMind, ActivityNet or Showmax JSON, or a list of objects",
+        sniff: json::sniff,
+        read: json::read,
+    },
+    Reader {
+        name: "ava",
+        about: "AVA or AVA-Kinetics: id, timestamp and perhaps box and label, no header",
+        sniff: table::sniff_ava,
+        read: table::read_ava,
+    },
+    Reader {
         name: "csv",
-        about: "a table whose header names path, and perhaps label, start, end, split",
+        about: "a table whose header names youtube_id, path or url, and perhaps label, start, end, \
+                split; or Kinetics rows without a header",
         sniff: table::sniff,
         read: table::read,
     },
     Reader {
         name: "list",
-        about: "`path label` lines",
+        about: "`path label` lines, and what they hold besides is found out",
         sniff: list::sniff,
         read: list::read,
+    },
+    Reader {
+        name: "list-frames",
+        about: "`path frames label` lines",
+        sniff: |_, _| false,
+        read: list::read_frames,
+    },
+    Reader {
+        name: "list-labels",
+        about: "`path label label ..` lines",
+        sniff: |_, _| false,
+        read: list::read_labels,
+    },
+    Reader {
+        name: "list-unlabelled",
+        about: "`path start frames` lines of VideoMAEv2's pre-training",
+        sniff: |_, _| false,
+        read: list::read_unlabelled,
     },
 ];
 
 /// The text files that may hold annotations.
-const TABLES: [&str; 4] = ["csv", "tsv", "txt", "list"];
+const TABLES: [&str; 7] = ["csv", "tsv", "txt", "list", "json", "jsonl", "ndjson"];
 
 /// Reads all inputs, in order.
 pub(super) fn read_all(inputs: &[PathBuf], gather: &mut Gather<'_>) -> Result<()> {
@@ -88,8 +133,13 @@ fn folder(dir: &Path, wanted: Option<&'static Reader>, gather: &mut Gather<'_>) 
     for path in others.filter(|path| may_be_annotations(path)) {
         let (head, mut from) = open(path)?;
         let reader = wanted.or_else(|| READERS.iter().find(|r| (r.sniff)(path, &head)));
-        if let Some(reader) = reader {
-            (reader.read)(path, &mut from, gather)?;
+        match reader {
+            Some(reader) if reader.name == "classes" && wanted.is_none() => {
+                let note = "passed over, it names classes and no clips";
+                gather.notes.push(format!("{}: {note}", shown(path)));
+            }
+            Some(reader) => (reader.read)(path, &mut from, gather)?,
+            None => {}
         }
     }
     if gather.rows.len() > before {
@@ -135,7 +185,7 @@ fn file(path: &Path, wanted: Option<&'static Reader>, gather: &mut Gather<'_>) -
         None => list::read,
     };
     reader(path, &mut from, gather)?;
-    if gather.rows.len() == before {
+    if gather.rows.len() == before && gather.class_file.as_deref() != Some(path) {
         let path = path.to_owned();
         let message = "holds no rows: expected media, `path label` lines, or a CSV with a header \
                        that names path"
@@ -143,6 +193,23 @@ fn file(path: &Path, wanted: Option<&'static Reader>, gather: &mut Gather<'_>) -
         return Err(Error::Input { path, message });
     }
     Ok(())
+}
+
+/// A file about classes: where only annotations matter, it fixes their indexes.
+fn classes(path: &Path, from: &mut dyn BufRead, gather: &mut Gather<'_>) -> Result<()> {
+    let head = from.fill_buf().map_err(Error::io("cannot read", path))?;
+    let kind = class_file::sniff(head).unwrap_or(ClassKind::Map);
+    if kind == ClassKind::Map && gather.options.annotations_only && gather.class_file.is_none() {
+        gather.class_file = Some(path.to_owned());
+        return Ok(());
+    }
+    let path = path.to_owned();
+    let message = match kind {
+        ClassKind::Map => "names classes and no clips: give it as --labels FILE",
+        ClassKind::Groups => "groups classes and names no clips: give it as --categories FILE",
+    };
+    let message = message.to_owned();
+    Err(Error::Input { path, message })
 }
 
 /// A file's first bytes, and a reader of all of them; works for pipes too.

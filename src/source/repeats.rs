@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Component, Path, PathBuf};
 
-use super::raw::{Gather, Raw, shown};
+use super::raw::{Gather, Naming, Raw, shown};
 
 /// Refuses every row that repeats an earlier one. The first is kept.
 pub(super) fn refuse(gather: &mut Gather<'_>) {
@@ -52,6 +52,10 @@ fn identity(raw: &Raw, here: &Path) -> u128 {
             part.hash(hasher);
         }
         raw.span.hash(hasher);
+        // AVA's windows at the beginning of a video are equal, the instants they are for are not.
+        if let Naming::Stamp(second) = raw.naming {
+            second.hash(hasher);
+        }
     }
     (u128::from(high.finish()) << 64) | u128::from(low.finish())
 }

@@ -111,7 +111,7 @@ fn a_bad_row_is_named_and_the_rest_is_read() {
             "t.csv line 4 column 3 (end): 4 s is not after the start at 5 s",
         ),
         (3, "t.csv line 5 column 1 (path): is empty"),
-        (4, "t.csv line 6: 2 columns where the header has 3"),
+        (4, "t.csv line 6: 2 columns where 3 are expected"),
     ];
     for (row, reason) in expected {
         let (got, class) = problem(&input.rows[row]);
@@ -131,7 +131,7 @@ fn a_broken_table_is_an_error_with_its_line() {
             .to_string()
     };
     assert!(message("path,note\na.mp4,x\na.mp4,\"open\nb.mp4,y\n").contains("line 3: a quote"));
-    assert!(message("label,youtube_id\nrun,abc\n").contains("no column `path`"));
+    assert!(message("label,note\nrun,abc\n").contains("no column `path`, `youtube_id`"));
     assert!(message("path,a,a\nx,y,z\n").contains("columns 2 and 3"));
     assert!(message("path,label\n").contains("holds no rows"));
 }

@@ -190,7 +190,7 @@ fn describe(raw: &mut Raw) {
     }
     let label = class.map(|name| RawLabel::Text(one_line(text(name))));
     raw.split = split.map(str::to_owned);
-    raw.label = label;
+    raw.labels.extend(label);
 }
 
 #[cfg(test)]

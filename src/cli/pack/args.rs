@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use kpack::Time;
 use kpack::pipeline::Part;
 use kpack::sample::Size;
 
@@ -21,6 +22,15 @@ pub(crate) struct InOut {
     /// Where the videos of annotation rows lie [default: beside the annotation file]
     #[arg(long, value_name = "DIR")]
     pub(crate) media_dir: Option<PathBuf>,
+    /// A folder whose videos are used before those of --media-dir
+    #[arg(long, value_name = "DIR")]
+    pub(crate) replacement: Option<PathBuf>,
+    /// Videos named for an id alone (ID.mp4) are the clips already: cut no time range from them
+    #[arg(long)]
+    pub(crate) media_trimmed: bool,
+    /// Length of the clips around AVA's timestamps [default: 6]
+    #[arg(long, value_name = "S", value_parser = values::duration)]
+    pub(crate) clip_window: Option<Time>,
     /// Class names that fix the class index: one a line, `id,name`, `#id name`, or JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) labels: Option<PathBuf>,

@@ -11,7 +11,7 @@ mod run;
 pub(super) use progress::Watch;
 
 use kpack::pipeline::{PlanOptions, ShardRule, ShardTarget, Target};
-use kpack::sample::{AudioCodec, Recipe};
+use kpack::sample::{AudioCodec, FrameChoice, Recipe};
 use kpack::source::{self, Input, ReadOptions};
 use kpack::tree::{self, Tree, TreeLayout, TreeOptions};
 use kpack_formats::{Compression, Schema, WriteOptions};
@@ -146,6 +146,14 @@ impl<'a> Job<'a> {
             labels: self.io.labels.clone(),
             input_format: self.io.input_format.clone(),
             exclude: Some(self.io.out.clone()),
+            replacement: self.io.replacement.clone(),
+            media_trimmed: self.io.media_trimmed,
+            annotations_only: false,
+            window: self.io.clip_window,
+            frame_rate: match self.recipe.frames.map(|frames| frames.choice) {
+                Some(FrameChoice::Rate { num, den }) => Some((num, den)),
+                _ => None,
+            },
         };
         let mut input = source::read(&self.io.inputs, &options)?;
         self.refuse_cut_packets(&input)?;

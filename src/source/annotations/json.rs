@@ -1,0 +1,378 @@
+//! Clips in JSON, in any of these shapes:
+//!
+//! ```text
+//! {ID: {"annotations": {"label": L, "segment": [S, E]}, "subset": .., ..}, ..}    DeepMind
+//! {"database": {ID: {"annotations": [{"label": L, "segment": [S, E]}, ..]}, ..}}  ActivityNet
+//! {ID: L, ..}                                    Showmax; an empty L is no label
+//! [{"youtube_id": .., "label": .., ..}, ..]      rows with the names of table columns
+//! {"path": .., ..} on each line                  JSON Lines
+//! ```
+//!
+//! Fields without a role are kept with the clip.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::io::BufRead;
+use std::path::{Path, PathBuf};
+
+use kpack_formats::Meta;
+use serde::de::{Deserializer as _, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::columns::{Columns, Role};
+use super::row::{self, Cells, Window};
+use crate::source::raw::{Gather, Raw, shown};
+use crate::{Error, Result};
+
+const WANT: &str = "expected an object of videos by id, or a list of objects with youtube_id or \
+                    path, and perhaps label, start, end, split";
+
+/// Whether `head` begins as JSON does.
+pub(in crate::source) fn sniff(_: &Path, head: &[u8]) -> bool {
+    matches!(start(head).first(), Some(b'{' | b'['))
+}
+
+/// Whether each line of `head` is an object of its own.
+pub(in crate::source) fn sniff_lines(path: &Path, head: &[u8]) -> bool {
+    let head = start(head);
+    let named = path
+        .extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case("jsonl") || e.eq_ignore_ascii_case("ndjson"));
+    let mut lines = head.split(|b| *b == b'\n').map(<[u8]>::trim_ascii);
+    let whole = |line: &[u8]| serde_json::from_slice::<Meta>(line).is_ok();
+    let first = lines.next().is_some_and(whole);
+    let second = lines.next().is_some_and(|line| line.starts_with(b"{"));
+    head.starts_with(b"{") && (named || (first && second))
+}
+
+fn start(head: &[u8]) -> &[u8] {
+    let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
+    head.trim_ascii_start()
+}
+
+/// Where a row's text begins.
+#[derive(Clone, Copy)]
+struct Place {
+    line: u64,
+    column: usize,
+}
+
+/// Turns entries into rows.
+struct Rows<'a, 'b> {
+    path: &'a Path,
+    text: &'a str,
+    gather: &'a mut Gather<'b>,
+    file: u32,
+    window: Window,
+    /// Offset up to which lines are counted, with the number of the line there and its begin.
+    counted: (usize, u64, usize),
+    /// Those of the object before, which has mostly the same.
+    columns: Option<Columns>,
+    /// Whether an id stands for one clip, as in DeepMind's files.
+    keyed: bool,
+}
+
+/// Reads the rows of `path`, one JSON value.
+pub(in crate::source) fn read(
+    path: &Path,
+    from: &mut dyn BufRead,
+    gather: &mut Gather<'_>,
+) -> Result<()> {
+    let text = text_of(path, from)?;
+    let first = gather.rows.len();
+    let mut rows = Rows::new(path, &text, gather);
+    let mut json = serde_json::Deserializer::from_str(rows.text);
+    let read = json
+        .deserialize_any(Top(&mut rows))
+        .and_then(|()| json.end());
+    read.map_err(|error| Error::Input {
+        path: path.to_owned(),
+        message: format!("{error}: {WANT}"),
+    })?;
+    if rows.keyed {
+        let note = "keyed by id, so it cannot hold two clips of one video: the CSV can";
+        gather.notes.push(format!("{}: {note}", shown(path)));
+    }
+    gather.end(first);
+    Ok(())
+}
+
+/// Reads the rows of `path`, one object a line.
+pub(in crate::source) fn read_lines(
+    path: &Path,
+    from: &mut dyn BufRead,
+    gather: &mut Gather<'_>,
+) -> Result<()> {
+    let text = text_of(path, from)?;
+    let first = gather.rows.len();
+    let mut rows = Rows::new(path, &text, gather);
+    for (number, line) in (1..).zip(text.lines()) {
+        if line.trim().is_empty() {
+            continue;
+        }
+        let place = Place {
+            line: number,
+            column: 1,
+        };
+        match serde_json::from_str::<Meta>(line) {
+            Ok(object) => rows.object(object, place),
+            Err(error) => {
+                let column = error.column();
+                let place = Place { column, ..place };
+                rows.refused(place, &format!(": is no JSON object ({error})"));
+            }
+        }
+    }
+    gather.end(first);
+    Ok(())
+}
+
+fn text_of(path: &Path, from: &mut dyn BufRead) -> Result<String> {
+    let mut text = String::new();
+    let read = from.read_to_string(&mut text);
+    read.map_err(Error::io("cannot read", path))?;
+    if text.starts_with('\u{feff}') {
+        text.drain(..'\u{feff}'.len_utf8());
+    }
+    Ok(text)
+}
+
+impl<'a, 'b> Rows<'a, 'b> {
+    fn new(path: &'a Path, text: &'a str, gather: &'a mut Gather<'b>) -> Self {
+        let file = gather.start(path);
+        let window = Window::new(gather.options.window);
+        Self {
+            path,
+            text,
+            gather,
+            file,
+            window,
+            counted: (0, 1, 0),
+            columns: None,
+            keyed: false,
+        }
+    }
+
+    /// Line and column of a part of the text; parts come in their order.
+    fn place(&mut self, part: &str) -> Place {
+        let offset = part.as_ptr().addr().wrapping_sub(self.text.as_ptr().addr());
+        let (from, mut line, mut begin) = self.counted;
+        let between = self.text.get(from..offset).unwrap_or_default();
+        line += between.bytes().filter(|b| *b == b'\n').count() as u64;
+        if let Some(last) = between.rfind('\n') {
+            begin = from + last + 1;
+        }
+        self.counted = (offset.max(from), line, begin);
+        Place {
+            line,
+            column: offset.saturating_sub(begin) + 1,
+        }
+    }
+
+    /// An entry of an object of videos.
+    fn entry(&mut self, id: &str, value: &RawValue) -> serde_json::Result<()> {
+        let place = self.place(value.get());
+        let mut object = Meta::new();
+        object.insert("id".to_owned(), id.into());
+        match serde_json::from_str(value.get())? {
+            Value::String(label) => {
+                object.insert("label".to_owned(), label.into());
+                self.object(object, place);
+            }
+            Value::Object(video) => self.video(object, video, place),
+            other => {
+                let what = format!(": `{id}` has {other}: expected an object, or the class");
+                self.refused(place, &what);
+            }
+        }
+        Ok(())
+    }
+
+    /// A video with its clips.
+    fn video(&mut self, mut object: Meta, mut video: Meta, place: Place) {
+        let annotations = video.remove("annotations");
+        object.extend(video);
+        let clips = match annotations {
+            Some(Value::Array(clips)) if clips.is_empty() => vec![Value::Object(Meta::new())],
+            Some(Value::Array(clips)) => clips,
+            Some(one) => {
+                self.keyed |= one.get("segment").is_some();
+                vec![one]
+            }
+            None => vec![Value::Object(Meta::new())],
+        };
+        for clip in clips {
+            let mut object = object.clone();
+            match clip {
+                Value::Object(fields) => object.extend(fields),
+                _ => {
+                    self.refused(place, ": an annotation is no object with label and segment");
+                    continue;
+                }
+            }
+            self.object(object, place);
+        }
+    }
+
+    /// An object whose fields are cells.
+    fn object(&mut self, mut object: Meta, place: Place) {
+        if let Some(segment) = object.remove("segment") {
+            let ends = segment.as_array().filter(|ends| ends.len() == 2);
+            let Some([start, end]) = ends.map(Vec::as_slice) else {
+                let message = format!(" (segment): {segment} is not [start, end]");
+                return self.refused(place, &message);
+            };
+            object.insert("start".to_owned(), start.clone());
+            object.insert("end".to_owned(), end.clone());
+        }
+        let columns = match self.columns.take() {
+            Some(columns) if columns.names().iter().eq(object.keys()) => Some(columns),
+            _ => Columns::of_names(object.keys().cloned().collect()),
+        };
+        let Some(columns) = columns else {
+            return self.refused(place, ": names no video: expected youtube_id, path or url");
+        };
+        let mut raw = self.raw(place);
+        let cells = Object {
+            columns: &columns,
+            object: &object,
+            place,
+        };
+        if let Err(message) = row::fill(&cells, self.window, &mut raw) {
+            raw.refuse(format!("{} line {}{message}", shown(self.path), place.line));
+        }
+        let mut i = 0;
+        object.retain(|_, _| {
+            i += 1;
+            columns.is_other(i - 1)
+        });
+        raw.columns = object;
+        self.columns = Some(columns);
+        self.push(raw);
+    }
+
+    fn refused(&mut self, place: Place, message: &str) {
+        let mut raw = self.raw(place);
+        let Place { line, column } = place;
+        raw.refuse(format!(
+            "{} line {line} column {column}{message}",
+            shown(self.path)
+        ));
+        self.push(raw);
+    }
+
+    fn raw(&self, place: Place) -> Raw {
+        Raw {
+            file: self.file,
+            line: place.line,
+            ..Raw::default()
+        }
+    }
+
+    fn push(&mut self, mut raw: Raw) {
+        let folder = self.path.parent().unwrap_or(Path::new(""));
+        self.gather.place(&mut raw, folder);
+        self.gather.rows.push(raw);
+    }
+}
+
+/// One object and what its fields mean.
+struct Object<'a> {
+    columns: &'a Columns,
+    object: &'a Meta,
+    place: Place,
+}
+
+impl Object<'_> {
+    fn value(&self, role: Role) -> Option<&Value> {
+        let name = self.columns.names().get(self.columns.place(role)?)?;
+        self.object.get(name)
+    }
+}
+
+impl Cells for Object<'_> {
+    fn get(&self, role: Role) -> Result<Option<Cow<'_, str>>, String> {
+        let text = match self.value(role) {
+            None | Some(Value::Null) => return Ok(None),
+            Some(Value::String(text)) => Cow::Borrowed(text.trim()),
+            Some(Value::Number(number)) => Cow::Owned(number.to_string()),
+            Some(other) => {
+                let message = format!("{other} is neither a text nor a number");
+                return Err(self.at(role, &message));
+            }
+        };
+        Ok((!text.is_empty()).then_some(text))
+    }
+    fn labels(&self) -> Result<Vec<String>, String> {
+        let role = match self.columns.place(Role::Label) {
+            Some(_) => Role::Label,
+            None => Role::Labels,
+        };
+        let Some(Value::Array(list)) = self.value(role) else {
+            return Ok(self.get(role)?.map(Cow::into_owned).into_iter().collect());
+        };
+        let text = |value: &Value| match value {
+            Value::String(text) => Ok(text.trim().to_owned()),
+            Value::Number(number) => Ok(number.to_string()),
+            other => Err(self.at(role, &format!("{other} is no class"))),
+        };
+        list.iter().map(text).collect()
+    }
+    fn media(&self) -> Role {
+        let roles = [Role::Path, Role::Id, Role::Url];
+        let found = roles.into_iter().find(|r| self.columns.place(*r).is_some());
+        found.unwrap_or(Role::Path)
+    }
+    fn path(&self) -> PathBuf {
+        let path = self.get(Role::Path).ok().flatten();
+        path.map_or_else(PathBuf::new, |path| PathBuf::from(&*path))
+    }
+    fn at(&self, role: Role, message: &str) -> String {
+        let place = self.columns.place(role);
+        let name = place.and_then(|place| self.columns.names().get(place));
+        let name = name.map_or("", String::as_str);
+        format!(" column {} ({name}): {message}", self.place.column)
+    }
+}
+
+/// The outermost value.
+struct Top<'r, 'a, 'b>(&'r mut Rows<'a, 'b>);
+
+impl<'de> Visitor<'de> for Top<'_, '_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object or a list")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some((id, value)) = map.next_entry::<String, &'de RawValue>()? {
+            let read = match id.as_str() {
+                // Beside it stand the version and the taxonomy, which are no videos.
+                "database" => {
+                    self.0.place(value.get());
+                    let mut json = serde_json::Deserializer::from_str(value.get());
+                    let read = json.deserialize_any(Top(self.0));
+                    while map.next_entry::<String, &'de RawValue>()?.is_some() {}
+                    return read.map_err(serde::de::Error::custom);
+                }
+                "version" | "taxonomy" => Ok(()),
+                id => self.0.entry(id, value),
+            };
+            read.map_err(serde::de::Error::custom)?;
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        while let Some(value) = list.next_element::<&'de RawValue>()? {
+            let place = self.0.place(value.get());
+            match serde_json::from_str(value.get()).map_err(serde::de::Error::custom)? {
+                Value::Object(object) => self.0.object(object, place),
+                other => self.0.refused(place, &format!(": {other} is no object")),
+            }
+        }
+        Ok(())
+    }
+}
