@@ -10,30 +10,22 @@ use serde::Deserialize;
 #[derive(Deserialize)]
 struct Beside {
     #[serde(default)]
-    boxes: Vec<Boxed>,
+    annotations: Vec<Annotation>,
 }
 
-/// One annotated person: seconds from the start of the clip, corners from 0 to 1.
+/// An annotated instant: seconds from the start of the clip, and where a person is seen.
 #[derive(Deserialize)]
-struct Boxed {
-    time: f64,
-    #[serde(rename = "box")]
-    corners: [f64; 4],
+struct Annotation {
+    clip_timestamp: f64,
+    #[serde(rename = "box", default)]
+    corners: Option<[f64; 4]>,
     #[serde(default)]
-    label: Option<Action>,
+    label: Option<i64>,
     #[serde(default)]
     person: Option<i64>,
 }
 
-/// AVA's actions are numbers, which tables hold as text.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Action {
-    Number(i64),
-    Text(String),
-}
-
-/// Reads the boxes of a clip; `None` for a clip without a JSON.
+/// Reads the boxes of a clip; none for a clip without a JSON.
 pub(super) fn read(json: Option<&Path>) -> Result<Vec<BoxLabel>, String> {
     let Some(path) = json else {
         return Ok(Vec::new());
@@ -45,19 +37,17 @@ pub(super) fn read(json: Option<&Path>) -> Result<Vec<BoxLabel>, String> {
     };
     let beside: Beside = serde_json::from_slice(&bytes).map_err(|e| {
         format!(
-            "{} holds no boxes as kpack writes them: {e}",
+            "{} holds no annotations as kpack writes them: {e}",
             path.display()
         )
     })?;
-    let boxed = |one: Boxed| BoxLabel {
-        time: one.time,
-        corners: one.corners,
-        action: match one.label {
-            Some(Action::Number(action)) => Some(action),
-            Some(Action::Text(text)) => text.trim().parse().ok(),
-            None => None,
-        },
-        person: one.person,
+    let boxed = |one: Annotation| {
+        Some(BoxLabel {
+            time: one.clip_timestamp,
+            corners: one.corners?,
+            action: one.label,
+            person: one.person,
+        })
     };
-    Ok(beside.boxes.into_iter().map(boxed).collect())
+    Ok(beside.annotations.into_iter().filter_map(boxed).collect())
 }

@@ -295,6 +295,47 @@ fn frame_folders_are_counted_and_gaps_are_named() {
 }
 
 #[test]
+fn boxes_of_ava_come_from_the_table_through_frames_to_the_list() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    put(dir, "m/-abc.mp4", fixture("media/h264_bframes_aac.mp4"));
+    put(dir, "m/def.mp4", fixture("media/gop250.mp4"));
+    let table = "-abc,2.000000,0.1,0.2,0.3,0.4,80\n-abc,2.000000,0.1,0.2,0.3,0.4,12\n\
+                 def,5.000000,0.5,0.2,0.9,0.4,3,7\ndef,9.000000\n";
+    let table = put(dir, "ava_train.csv", table);
+    let (table, media, out) = (table.to_str().unwrap(), dir.join("m"), dir.join("out"));
+    let media = media.to_str().unwrap();
+    let to = out.to_str().unwrap();
+    let args = [
+        "frames",
+        table,
+        "--media-dir",
+        media,
+        "-o",
+        to,
+        "--layout",
+        "flat",
+        "--frames",
+        "30",
+        "-q",
+    ];
+    let ended = kpack(args);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let ended = list(&out, "mmaction2-ava", &[]);
+    assert_eq!(ended.code, 3);
+    assert!(
+        ended.err.contains("def_000009: has no boxes"),
+        "{}",
+        ended.err
+    );
+    assert_eq!(
+        read(out.join("lists/mmaction2-ava/train.csv")),
+        "-abc_000002,0002,0.1,0.2,0.3,0.4,80,-1\n-abc_000002,0002,0.1,0.2,0.3,0.4,12,-1\n\
+         def_000005,0003,0.5,0.2,0.9,0.4,3,7\n"
+    );
+}
+
+#[test]
 fn classes_are_numbered_as_torchvision_sorts_its_folders() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();

@@ -33,11 +33,10 @@ pub(super) fn mmaction2(entries: &[Entry]) -> Rendered {
     let boxes = || entries.iter().flat_map(|entry| &entry.boxes);
     if let Some(files) = first {
         let (template, start) = (files.template(), files.first);
-        let last = boxes().map(|b| b.time).fold(0.0, f64::max);
         out.notes.push(format!(
-            "seconds count from the start of each clip: set timestamp_start=0, timestamp_end={}, \
-             filename_tmpl='{template}', start_index={start}, and fps to that of the frames",
-            last.ceil()
+            "seconds count from the start of each clip: set timestamp_start=0, timestamp_end to the \
+             clips' length, filename_tmpl='{template}', start_index={start}, and fps to that of the \
+             frames"
         ));
     }
     if boxes().any(|b| b.action.is_some_and(|a| a > ACTIONS)) {
