@@ -6,6 +6,7 @@
 )]
 
 mod audio;
+mod classes;
 mod doctor;
 mod exit;
 mod frames;
@@ -16,6 +17,7 @@ mod out;
 mod pack;
 mod reorg;
 mod signals;
+mod subset;
 mod tfrecord;
 mod values;
 mod webdataset;
@@ -73,6 +75,8 @@ enum Command {
     Tfrecord(Box<tfrecord::Tfrecord>),
     Frames(Box<frames::Frames>),
     Audio(Box<audio::Audio>),
+    Classes(classes::Classes),
+    Subset(Box<subset::Subset>),
     Inspect(inspect::Inspect),
     List(list::List),
     Reorg(reorg::Reorg),
@@ -98,6 +102,8 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Tfrecord(command) => command.run(&cli.common),
         Command::Frames(command) => command.run(&cli.common),
         Command::Audio(command) => command.run(&cli.common),
+        Command::Classes(command) => command.run(&cli.common),
+        Command::Subset(command) => command.run(&cli.common),
         Command::Inspect(command) => command.run(&cli.common),
         Command::List(command) => command.run(&cli.common),
         Command::Reorg(command) => command.run(&cli.common),

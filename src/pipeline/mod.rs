@@ -30,7 +30,7 @@ mod row;
 mod run;
 mod shard_file;
 mod shards;
-mod shuffle;
+pub(crate) mod shuffle;
 mod stage;
 mod summary;
 mod target;

@@ -20,6 +20,7 @@ use super::Span;
 use super::annotations::usual_split;
 use super::media_kind::{by_name, is_sound_name};
 use super::raw::{Cut, Naming, Raw, RawLabel};
+use super::select::plain;
 use crate::{Error, Result, Time};
 
 /// The media below a folder.
@@ -122,7 +123,14 @@ impl MediaIndex {
             let suffix = stem(name).strip_prefix(id)?;
             Some((fit(suffix, raw)?, *file))
         });
-        let best = fits.min_by_key(|(fit, file)| (*fit, self.rank(*file, raw), *file))?;
+        let fits: Vec<(Fit, u32)> = fits.collect();
+        let best = match fits.as_slice() {
+            [one] => *one,
+            _ => {
+                let order = |(fit, file): &(Fit, u32)| (*fit, self.rank(*file, raw), *file);
+                fits.into_iter().min_by_key(order)?
+            }
+        };
         let mut found = Found {
             path: self.path(best.1)?,
             span: raw.span,
@@ -250,16 +258,5 @@ fn whole(time: Time) -> i64 {
 /// Whether a folder is named for a class, in any spelling: spaces as they are, `_` or `-`; with or
 /// without quotes, apostrophes and parentheses.
 fn same_class(folder: &str, label: &str) -> bool {
-    let plain = |text: &str| -> String {
-        let kept = text.chars().filter(|c| !"'\"()".contains(*c));
-        kept.map(|c| {
-            if matches!(c, '_' | '-') {
-                ' '
-            } else {
-                c.to_ascii_lowercase()
-            }
-        })
-        .collect()
-    };
     folder == label || plain(folder) == plain(label)
 }

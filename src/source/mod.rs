@@ -22,6 +22,7 @@ mod media_kind;
 mod raw;
 mod readers;
 mod repeats;
+pub mod select;
 mod tail;
 mod tree;
 mod window;
@@ -162,10 +163,10 @@ pub(crate) fn is_media_head(head: &[u8]) -> bool {
     media_kind::is_media_head(head)
 }
 
-/// The names that a `--labels` file gives to the class indexes; a hole is an empty name.
+/// The class names of a file in any shape that `--labels` takes, by index; a hole is an empty name.
 ///
 /// # Errors
-/// [`Error::Io`]; [`Error::Input`] for a file that cannot be understood.
+/// A file that cannot be read or understood, with its line.
 pub fn class_names(path: &std::path::Path) -> Result<Vec<String>> {
     class_file::read(path)
 }
@@ -181,5 +182,7 @@ pub(crate) fn split_name(name: &str) -> Option<&'static str> {
     }
 }
 
+#[cfg(test)]
+mod media_tests;
 #[cfg(test)]
 mod tests;

@@ -87,7 +87,7 @@ fn values_say_what_is_expected() {
         ),
         (
             &["webdataset", "--input-format", "x"],
-            "[possible values: media, jsonl, json, ava, csv, list",
+            "[possible values: media, classes, jsonl, json, ava, csv, list",
         ),
         (&["webdataset", "--no-such-option"], "unexpected argument"),
     ] {

@@ -39,7 +39,8 @@ pub(crate) struct InOut {
     pub(crate) input_format: Option<String>,
 }
 
-fn input_formats() -> clap::builder::PossibleValuesParser {
+/// The kinds of input, for `--input-format`.
+pub(crate) fn input_formats() -> clap::builder::PossibleValuesParser {
     let value = |r: &kpack::source::Reader| clap::builder::PossibleValue::new(r.name).help(r.about);
     clap::builder::PossibleValuesParser::new(kpack::source::READERS.iter().map(value))
 }
