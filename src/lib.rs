@@ -9,6 +9,7 @@ pub mod progress;
 pub mod reorg;
 pub mod sample;
 pub mod source;
+pub mod stats;
 mod time;
 pub mod tree;
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::Time;
-use crate::media::{Decoder, Frame, Input};
+use crate::media::{Decoder, Frame, Input, Track};
 use crate::sample::{Class, Stage};
 use crate::source::{Problem, is_media_head};
 
@@ -65,7 +65,7 @@ pub fn probe(path: &Path, depth: Depth) -> Result<Probed, Problem> {
 }
 
 /// Opens the file at `path` and reads its header.
-fn open(path: &Path) -> Result<(Input, Probed), Problem> {
+pub(crate) fn open(path: &Path) -> Result<(Input, Probed), Problem> {
     let opened = File::open(path).and_then(|file| Ok((file.metadata()?, file)));
     let (meta, file) = opened.map_err(|e| match e.kind() {
         std::io::ErrorKind::NotFound => problem(Stage::Plan, Class::Missing, "not found"),
@@ -99,6 +99,31 @@ fn open(path: &Path) -> Result<(Input, Probed), Problem> {
     let mut probed = describe(&input);
     probed.bytes = meta.len();
     Ok((input, probed))
+}
+
+/// Goes to `time` and gives the first frame shown there or later.
+pub(crate) fn frame_at(input: &mut Input, time: Time) -> Option<(Frame, Track)> {
+    let track = input.video()?.clone();
+    input.seek(&track, time).ok()?;
+    let mut decoder = Decoder::new(input, &track).ok()?;
+    let (origin, mut found) = (input.origin_nanos(), None);
+    let mut take = |frame: &Frame| {
+        let shown = frame.pts().map_or(i64::MAX, |t| track.nanos(t) - origin);
+        if found.is_none() && shown >= time.nanos() {
+            found = frame.share().ok();
+        }
+        match found {
+            Some(_) => Err(()),
+            None => Ok(()),
+        }
+    };
+    while let Ok(Some(packet)) = input.next_packet() {
+        if packet.stream() == track.index && decoder.feed(&packet, &mut take).is_err() {
+            break;
+        }
+    }
+    let _ = decoder.drain(&mut take);
+    found.map(|frame| (frame, track))
 }
 
 fn describe(input: &Input) -> Probed {

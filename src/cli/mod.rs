@@ -17,6 +17,7 @@ mod out;
 mod pack;
 mod reorg;
 mod signals;
+mod stats;
 mod subset;
 mod tfrecord;
 mod values;
@@ -80,6 +81,7 @@ enum Command {
     Inspect(inspect::Inspect),
     List(list::List),
     Reorg(reorg::Reorg),
+    Stats(stats::StatsCommand),
     Doctor(doctor::Doctor),
 }
 
@@ -107,6 +109,7 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Inspect(command) => command.run(&cli.common),
         Command::List(command) => command.run(&cli.common),
         Command::Reorg(command) => command.run(&cli.common),
+        Command::Stats(command) => command.run(&cli.common),
         Command::Doctor(command) => command.run(&cli.common),
     };
     result.unwrap_or_else(|error| {

@@ -3,6 +3,7 @@
 mod inspect;
 mod list;
 mod reorg;
+mod stats;
 mod usage;
 
 use std::ffi::OsStr;

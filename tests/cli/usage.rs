@@ -105,6 +105,7 @@ fn help_has_an_example_and_the_exit_codes() {
         "inspect",
         "list",
         "reorg",
+        "stats",
         "doctor",
     ] {
         let ended = kpack([command, "--help"]);
