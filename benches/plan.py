@@ -56,14 +56,15 @@ def main():
         if not (root / "kinetics.csv").exists():
             root.mkdir(exist_ok=True)
             make(root, args.rows, args.present)
-        command = [kpack, "frames", root / "kinetics.csv", "--media-dir", root / "media", "-o", root / "out",
+        command = [kpack, "tfrecord", root / "kinetics.csv", "--media-dir", root / "media", "-o", root / "out",
                    "--dry-run", "-q"]
         begun = time.monotonic()
         done = subprocess.run(command, capture_output=True, text=True)
         seconds = time.monotonic() - begun
-        memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        memory, cpu = used.ru_maxrss * 1024, used.ru_utime + used.ru_stime
         sys.stdout.write("".join(done.stdout.splitlines(keepends=True)[:4]))
-        print(f"{seconds:.2f} s (limit {SECONDS:.0f}), peak memory {memory / 1e6:.0f} MB (limit {BYTES / 1e6:.0f})")
+        print(f"{seconds:.2f} s, of which {cpu:.2f} s on a core (limit {SECONDS:.0f}), peak memory {memory / 1e6:.0f} MB (limit {BYTES / 1e6:.0f})")
         if done.returncode:
             sys.exit(done.stderr)
         sys.exit(seconds > SECONDS or memory > BYTES)

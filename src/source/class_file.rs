@@ -40,6 +40,9 @@ pub(super) fn sniff(head: &[u8]) -> Option<ClassKind> {
     if let Some(object) = text.strip_prefix('{') {
         let mut keys = serde_json::Deserializer::from_str(object).into_iter::<String>();
         let key = keys.next()?.ok()?;
+        if ["version", "database", "taxonomy"].contains(&key.as_str()) {
+            return None;
+        }
         let rest = object.get(keys.byte_offset()..)?.trim_start();
         let value = rest.strip_prefix(':')?.trim_start();
         let index = key.parse::<u32>().is_ok() && value.starts_with('"');
@@ -49,9 +52,17 @@ pub(super) fn sniff(head: &[u8]) -> Option<ClassKind> {
             _ => index.then_some(ClassKind::Map),
         };
     }
-    let first = text.lines().next()?.trim();
+    let mut lines = text.lines().map(str::trim);
+    let first = lines.next()?;
     let numbered = first.starts_with('#') && hash_index(first).is_some();
-    (numbered || is_header(first)).then_some(ClassKind::Map)
+    // Clips have an id and a label too, but the id of a class is its index.
+    let indexed = |line| {
+        index_and_name(line)
+            .or_else(|| name_and_index(line))
+            .is_some()
+    };
+    let table = is_header(first) && lines.next().is_some_and(indexed);
+    (numbered || table).then_some(ClassKind::Map)
 }
 
 /// Names by index; a hole is an empty name.

@@ -14,6 +14,7 @@
 //! so they change no other key; theirs always have the hash.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasherDefault, DefaultHasher, Hasher};
 use std::path::{Component, Path};
 
 use super::Span;
@@ -37,15 +38,20 @@ pub(super) fn keys(rows: &[Raw]) -> (Vec<String>, u64) {
             key.push_str(&range(span));
         }
     }
-    count = Count::new(&keys, &refused);
-    let shared = count.shared(&keys);
+    // Counted again only where something changed.
+    let again = |keys: &[String]| (!changed.is_empty()).then(|| Count::new(keys, &refused));
+    count = again(&keys).unwrap_or(count);
+    let shared = match changed.is_empty() {
+        true => Vec::new(),
+        false => count.shared(&keys),
+    };
     for (key, raw) in pick(&mut keys, rows, &shared) {
         if let (Some(extension), None) = (raw.below().extension(), raw.id()) {
             key.push('_');
             push_safe(key, extension.as_encoded_bytes());
         }
     }
-    count = Count::new(&keys, &refused);
+    count = again(&keys).unwrap_or(count);
     for (i, key) in keys.iter_mut().enumerate() {
         if key.len() > LONGEST || count.of(key) > 1 || refused(i) {
             if let Some(raw) = rows.get(i) {
@@ -64,12 +70,12 @@ pub(super) fn keys(rows: &[Raw]) -> (Vec<String>, u64) {
 /// Hashes that meet, or equal paths below different inputs: the path as named decides, and after
 /// that the number of tries.
 fn settle(keys: &mut [String], rows: &[Raw], refused: &impl Fn(usize) -> bool) {
-    let first = Count::new(keys, refused).shared(keys);
-    let first: Vec<usize> = first.into_iter().filter(|i| !refused(*i)).collect();
     let all = Count::new(keys, &|_| false).shared(keys);
     if all.is_empty() {
         return;
     }
+    let first = Count::new(keys, refused).shared(keys);
+    let first: Vec<usize> = first.into_iter().filter(|i| !refused(*i)).collect();
     let mut taken: HashSet<String> = keys.iter().cloned().collect();
     for i in first
         .into_iter()
@@ -90,11 +96,33 @@ fn settle(keys: &mut [String], rows: &[Raw], refused: &impl Fn(usize) -> bool) {
 }
 
 /// How often each key occurs, by its hash: 16 bytes a key, and a false meeting only lengthens one.
-struct Count(HashMap<u64, u32>);
+struct Count(HashMap<u64, u32, BuildHasherDefault<Hashed>>);
+
+/// Passes on what is a hash already.
+#[derive(Default)]
+pub(super) struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        bytes
+            .iter()
+            .for_each(|b| self.0 = (self.0 << 8) | u64::from(*b));
+    }
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+    fn write_u128(&mut self, hash: u128) {
+        self.0 = (hash >> 32) as u64;
+    }
+}
 
 impl Count {
     fn new(keys: &[String], refused: &impl Fn(usize) -> bool) -> Self {
-        let mut count = HashMap::with_capacity(keys.len());
+        let mut count =
+            HashMap::with_capacity_and_hasher(keys.len(), BuildHasherDefault::default());
         for (i, key) in keys.iter().enumerate() {
             if !refused(i) {
                 *count.entry(digest(key)).or_insert(0) += 1;
@@ -115,7 +143,6 @@ impl Count {
 }
 
 fn digest(key: &str) -> u64 {
-    use std::hash::{DefaultHasher, Hasher as _};
     let mut hasher = DefaultHasher::new();
     hasher.write(key.as_bytes());
     hasher.finish()

@@ -31,6 +31,8 @@ pub(super) struct MediaIndex {
     files: Vec<(u32, OsString)>,
     /// Hash of an id that a name may hold, and position of the file; sorted.
     ids: Vec<(u64, u32)>,
+    /// Where in `ids` the hashes with these first bits begin.
+    begins: Vec<u32>,
 }
 
 /// A row's media, and what is left to cut of it.
@@ -63,8 +65,8 @@ impl MediaIndex {
             true => Path::new("."),
             false => dir,
         };
-        let walk = WalkDir::new(dir).follow_links(true).sort_by_file_name();
-        let walk = walk.into_iter().filter_entry(|entry| {
+        let walk = WalkDir::new(dir).follow_links(true).into_iter();
+        let walk = walk.filter_entry(|entry| {
             let folder = entry.depth() > 0 && entry.file_type().is_dir();
             let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
             let excluded = || exclude.is_some() && entry.path().canonicalize().ok() == exclude;
@@ -82,8 +84,32 @@ impl MediaIndex {
                 Err(_) => {}
             }
         }
-        index.ids.sort_unstable();
+        index.sort();
         Ok(index)
+    }
+
+    fn sort(&mut self) {
+        self.ids.sort_unstable();
+        // About as many ranges as hashes, so that a range holds one or two.
+        let ranges = self.ids.len().next_power_of_two().max(2);
+        let shift = 64 - ranges.ilog2();
+        self.begins = Vec::with_capacity(ranges + 1);
+        for (i, (hash, _)) in self.ids.iter().enumerate() {
+            while self.begins.len() as u64 <= hash >> shift {
+                self.begins.push(i as u32);
+            }
+        }
+        self.begins.resize(ranges + 1, self.ids.len() as u32);
+    }
+
+    /// Files whose name may hold the id with this hash.
+    fn with_hash(&self, hash: u64) -> impl Iterator<Item = u32> {
+        let ranges = self.begins.len().saturating_sub(1).max(2);
+        let range = (hash >> (64 - ranges.ilog2())) as usize;
+        let at = |i: usize| self.begins.get(i).map_or(0, |begin| *begin as usize);
+        let same = self.ids.get(at(range)..at(range + 1)).unwrap_or_default();
+        let same = same.iter().filter(move |(other, _)| *other == hash);
+        same.map(|(_, file)| *file)
     }
 
     fn add(&mut self, path: &Path) {
@@ -111,23 +137,17 @@ impl MediaIndex {
     pub(super) fn find(&self, raw: &Raw, trimmed: bool) -> Option<Found> {
         let id = raw.id().map(str::as_bytes);
         let id = id.or_else(|| Some(stem(raw.named.file_name()?)))?;
-        let key = hash(id);
-        let from = self.ids.partition_point(|(hash, _)| *hash < key);
-        let same = self
-            .ids
-            .iter()
-            .skip(from)
-            .take_while(|(hash, _)| *hash == key);
-        let fits = same.filter_map(|(_, file)| {
-            let (_, name) = self.files.get(*file as usize)?;
+        let fits = self.with_hash(hash(id)).filter_map(|file| {
+            let (_, name) = self.files.get(file as usize)?;
             let suffix = stem(name).strip_prefix(id)?;
-            Some((fit(suffix, raw)?, *file))
+            Some((fit(suffix, raw)?, file))
         });
         let fits: Vec<(Fit, u32)> = fits.collect();
         let best = match fits.as_slice() {
             [one] => *one,
             _ => {
-                let order = |(fit, file): &(Fit, u32)| (*fit, self.rank(*file, raw), *file);
+                let order =
+                    |(fit, file): &(Fit, u32)| (*fit, self.rank(*file, raw), self.path(*file));
                 fits.into_iter().min_by_key(order)?
             }
         };

@@ -37,16 +37,16 @@ pub const READERS: &[Reader] = &[
         read: media,
     },
     Reader {
-        name: "classes",
-        about: "names of classes and their indexes, as --labels takes; it names no clips",
-        sniff: |_, head| class_file::sniff(head).is_some(),
-        read: classes,
-    },
-    Reader {
         name: "jsonl",
         about: "an object of a clip on each line, with the names of a table's columns",
         sniff: json::sniff_lines,
         read: json::read_lines,
+    },
+    Reader {
+        name: "classes",
+        about: "names of classes and their indexes, as --labels takes; it names no clips",
+        sniff: |_, head| class_file::sniff(head).is_some(),
+        read: classes,
     },
     Reader {
         name: "json",

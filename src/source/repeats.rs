@@ -9,12 +9,12 @@ use super::raw::{Gather, Naming, Raw, shown};
 /// Refuses every row that repeats an earlier one. The first is kept.
 pub(super) fn refuse(gather: &mut Gather<'_>) {
     let here = std::env::current_dir().unwrap_or_default();
-    let mut first: HashMap<u128, usize> = HashMap::with_capacity(gather.rows.len());
+    let mut first: HashMap<u128, usize> = HashMap::new();
     let mut rows = std::mem::take(&mut gather.rows);
     for i in 0..rows.len() {
         let Some(raw) = rows.get(i) else { break };
-        // A row that is wrong in itself has no range to compare.
-        if raw.is_refused() {
+        // A row that is wrong in itself has no range to compare, and those with an id are merged.
+        if raw.is_refused() || raw.naming != Naming::Path {
             continue;
         }
         let earlier = *first.entry(identity(raw, &here)).or_insert(i);
@@ -52,10 +52,6 @@ fn identity(raw: &Raw, here: &Path) -> u128 {
             part.hash(hasher);
         }
         raw.span.hash(hasher);
-        // AVA's windows at the beginning of a video are equal, the instants they are for are not.
-        if let Naming::Stamp(second) = raw.naming {
-            second.hash(hasher);
-        }
     }
     (u128::from(high.finish()) << 64) | u128::from(low.finish())
 }

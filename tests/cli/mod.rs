@@ -1,5 +1,6 @@
 //! The command line from outside: messages, exit codes, what is printed where.
 
+mod annotations;
 mod inspect;
 mod list;
 mod reorg;

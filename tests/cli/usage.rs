@@ -87,7 +87,7 @@ fn values_say_what_is_expected() {
         ),
         (
             &["webdataset", "--input-format", "x"],
-            "[possible values: media, classes, jsonl, json, ava, csv, list",
+            "[possible values: media, jsonl, classes, json, ava, csv, list",
         ),
         (&["webdataset", "--no-such-option"], "unexpected argument"),
     ] {
@@ -102,6 +102,8 @@ fn help_has_an_example_and_the_exit_codes() {
         "tfrecord",
         "frames",
         "audio",
+        "classes",
+        "subset",
         "inspect",
         "list",
         "reorg",

@@ -1,7 +1,7 @@
 //! `--dry-run`: the plan, and what is wrong with the input. Nothing is written.
 
-use std::collections::HashMap;
-use std::path::Path;
+use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::time::{Duration, Instant};
 
 use kpack::pipeline::Plan;
@@ -32,7 +32,10 @@ pub(super) fn run(plan: &Plan, notes: &[String], common: &Common) -> anyhow::Res
         let list: Vec<Value> = list.collect();
         let mut value = serde_json::to_value(&outline)?;
         if let Some(map) = value.as_object_mut() {
-            map.insert("source_bytes".to_owned(), sources.into());
+            map.insert("source_bytes".to_owned(), sources.bytes.into());
+            if sources.estimated {
+                map.insert("source_bytes_estimated".to_owned(), true.into());
+            }
             map.insert("classes".to_owned(), plan.input().classes.len().into());
             // `problems` of the outline counts them by class; here each has its own line.
             map.insert("problem_rows".to_owned(), list.into());
@@ -42,7 +45,8 @@ pub(super) fn run(plan: &Plan, notes: &[String], common: &Common) -> anyhow::Res
     }
     out::print(|out| {
         write!(out, "{outline}")?;
-        writeln!(out, "sources   {}", bytes(sources))?;
+        let about = if sources.estimated { "about " } else { "" };
+        writeln!(out, "sources   {about}{}", bytes(sources.bytes))?;
         writeln!(
             out,
             "classes   {}",
@@ -67,7 +71,8 @@ type Estimator = Box<dyn Fn(&Clip) -> u64>;
 fn estimator(plan: &Plan) -> Option<Estimator> {
     let recipe = plan.recipe();
     let copied = recipe.video == VideoRecipe::Copy && recipe.frames.is_none();
-    let mut rows = plan.input().rows.iter();
+    let rows = plan.input().rows.iter();
+    let mut rows = rows.filter(|row| row.problem.is_none());
     if copied && rows.all(|row| row.clip.span.is_none()) {
         return Some(Box::new(make::weight));
     }
@@ -103,14 +108,34 @@ fn made_per_weight(plan: &Plan) -> Option<f64> {
     (weighed > 0).then(|| made as f64 / weighed as f64)
 }
 
+/// Most files whose size is looked up: a million would take longer than the plan.
+const LOOKED_AT: usize = 1 << 16;
+
+/// What the sources take.
+struct Sources {
+    bytes: u64,
+    estimated: bool,
+}
+
 /// Bytes of all sources, each file once.
-fn source_bytes(plan: &Plan) -> u64 {
-    let mut files: HashMap<&Path, u64> = HashMap::new();
-    for row in plan.input().rows.iter().filter(|row| row.problem.is_none()) {
-        if let Some(media) = &row.clip.media {
-            let size = || std::fs::metadata(media).map_or(0, |meta| meta.len());
-            files.entry(media).or_insert_with(size);
-        }
+fn source_bytes(plan: &Plan) -> Sources {
+    let rows = plan.input().rows.iter().filter(|row| row.problem.is_none());
+    let mut seen = HashSet::new();
+    let files: Vec<&OsStr> = rows
+        .filter_map(|row| row.clip.media.as_ref().map(|path| path.as_os_str()))
+        .filter(|file| seen.insert(*file))
+        .collect();
+    let size = |file: &OsStr| std::fs::metadata(file).map_or(0, |meta| meta.len());
+    let step = files.len().div_ceil(LOOKED_AT).max(1);
+    let (looked_at, bytes) = files
+        .iter()
+        .step_by(step)
+        .fold((0_u64, 0), |(n, bytes), file| (n + 1, bytes + size(file)));
+    Sources {
+        bytes: match step {
+            1 => bytes,
+            _ => bytes / looked_at.max(1) * files.len() as u64,
+        },
+        estimated: step > 1,
     }
-    files.values().sum()
 }

@@ -170,7 +170,8 @@ impl<'a> Job<'a> {
         {
             return Ok(());
         }
-        match input.rows.iter().find(|row| row.clip.span.is_some()) {
+        let cut = |row: &&source::Row| row.problem.is_none() && row.clip.span.is_some();
+        match input.rows.iter().find(cut) {
             Some(row) => Err(kpack::Error::usage(format!(
                 "{}: --audio copy cannot cut sound to a time range: use --audio wav, flac or f32",
                 row.clip.source

@@ -1,7 +1,9 @@
 //! Rows of one clip become one: the same id and range in several files, the boxes of one AVA window.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, DefaultHasher, Hash as _, Hasher as _};
 
+use crate::source::keys::Hashed;
 use crate::source::raw::{Gather, Naming, Raw, RawLabel, count, shown};
 
 /// Conflicts that are told in full; the others are counted.
@@ -11,19 +13,15 @@ const TOLD: u64 = 5;
 /// ones say; where they disagree on the class or the split, the first is right and the user is
 /// told.
 pub(in crate::source) fn merge(gather: &mut Gather<'_>) {
-    let rows = std::mem::take(&mut gather.rows);
-    if !rows.iter().any(|raw| raw.naming != Naming::Path) {
-        gather.rows = rows;
+    let repeats = repeats(&gather.rows);
+    if repeats.is_empty() {
         return;
     }
-    let mut first: HashMap<u128, usize> = HashMap::with_capacity(rows.len());
-    let mut kept: Vec<Raw> = Vec::with_capacity(rows.len());
+    let mut rows = std::mem::take(&mut gather.rows);
     let (mut repeated, mut conflicts) = (0, 0);
-    for raw in rows {
-        let clip = identity(&raw);
-        let at = clip.map_or(kept.len(), |clip| *first.entry(clip).or_insert(kept.len()));
-        let Some(earlier) = kept.get_mut(at) else {
-            kept.push(raw);
+    for (first, later) in &repeats {
+        let later = rows.get_mut(*later).map(std::mem::take);
+        let (Some(earlier), Some(raw)) = (rows.get_mut(*first), later) else {
             continue;
         };
         if let Some(why) = conflict(earlier, &raw) {
@@ -31,47 +29,62 @@ pub(in crate::source) fn merge(gather: &mut Gather<'_>) {
             if conflicts <= TOLD {
                 let (one, two) = (gather.origin(earlier), gather.origin(&raw));
                 let clip = shown(&raw.named);
-                gather
-                    .notes
-                    .push(format!("{clip}: {one} and {two} {why}: the first is used"));
+                let note = format!("{clip}: {one} and {two} {why}: the first is used");
+                gather.notes.push(note);
             }
         }
         repeated += u64::from(join(earlier, raw));
     }
+    let mut gone = repeats.iter().map(|(_, later)| *later).peekable();
+    let mut i = 0;
+    rows.retain(|_| {
+        i += 1;
+        gone.next_if_eq(&(i - 1)).is_none()
+    });
+    gather.rows = rows;
     if conflicts > TOLD {
         let more = count(conflicts - TOLD, "clip");
-        gather
-            .notes
-            .push(format!("{more} more with two classes or splits, likewise"));
+        let note = format!("{more} more with two classes or splits, likewise");
+        gather.notes.push(note);
     }
     if repeated > 0 {
         let rows = count(repeated, "row");
-        gather.notes.push(format!(
-            "{rows} with the id and range of an earlier one, read once"
-        ));
+        let note = format!("{rows} with the id and range of an earlier one, read once");
+        gather.notes.push(note);
     }
-    gather.rows = kept;
+}
+
+/// Positions of rows that name the clip of an earlier one, and the earliest one's before each.
+fn repeats(rows: &[Raw]) -> Vec<(usize, usize)> {
+    let mut first: HashMap<u128, usize, BuildHasherDefault<Hashed>> = HashMap::default();
+    let mut repeats = Vec::new();
+    for (i, raw) in rows.iter().enumerate() {
+        let Some(clip) = identity(raw) else { continue };
+        let earliest = *first.entry(clip).or_insert(i);
+        if earliest < i {
+            repeats.push((earliest, i));
+        }
+    }
+    repeats
 }
 
 /// The clip that a row names; `None` where that is not by an id, or the row is wrong.
 fn identity(raw: &Raw) -> Option<u128> {
-    use std::hash::{DefaultHasher, Hash as _, Hasher as _};
     if raw.is_refused() {
         return None;
     }
     let id = raw.id()?;
-    let (mut low, mut high) = (DefaultHasher::new(), DefaultHasher::new());
-    high.write_u8(1);
-    for hasher in [&mut low, &mut high] {
-        id.hash(hasher);
-        raw.span.hash(hasher);
-        match raw.naming {
-            // Windows at the beginning of a video are equal, their names are not.
-            Naming::Stamp(second) => second.hash(hasher),
-            _ => u32::MAX.hash(hasher),
-        }
+    let mut hasher = DefaultHasher::new();
+    id.hash(&mut hasher);
+    raw.span.hash(&mut hasher);
+    match raw.naming {
+        // Windows at the beginning of a video are equal, their names are not.
+        Naming::Stamp(second) => second.hash(&mut hasher),
+        _ => u32::MAX.hash(&mut hasher),
     }
-    Some((u128::from(high.finish()) << 64) | u128::from(low.finish()))
+    // 96 bits, so that two clips never meet by chance.
+    let more = crc32c::crc32c(id.as_bytes());
+    Some((u128::from(hasher.finish()) << 32) | u128::from(more))
 }
 
 fn conflict(one: &Raw, two: &Raw) -> Option<&'static str> {

@@ -93,6 +93,11 @@ fn clips_without_labels_have_none() {
         assert_eq!(lines(&input), ["-6bJUbfpnQ0_000017_000027 test"], "{text}");
         assert!(input.classes.is_empty());
     }
+    // A table of an id and a class is no class map.
+    assert_eq!(
+        lines(&rows("k.csv", "id,label\nabc,run\n")),
+        ["abc run=0 -"]
+    );
     // A file's name says the split where no row does.
     let input = rows(
         "kinetics-600_val.csv",
@@ -121,6 +126,9 @@ fn json_of_every_publisher_is_read() {
     let text: Vec<String> = objects.iter().map(ToString::to_string).collect();
     assert_eq!(lines(&rows("k.jsonl", text.join("\n\n"))), KINETICS);
     assert_eq!(lines(&rows("k.txt", text.join("\r\n"))), KINETICS);
+    let numbers =
+        "{\"label\": 3, \"path\": \"a.mp4\"}\n{\"labels\": [0, 3], \"path\": \"b.mp4\"}\n";
+    assert_eq!(lines(&rows("k.jsonl", numbers)), ["a =3 -", "b =0 =3 -"]);
 
     let showmax = r#"{"abc": "high jump", "-x1": "archery"}"#;
     assert_eq!(
@@ -344,4 +352,32 @@ fn ava_rows_become_one_clip_a_window() {
     );
     assert_eq!(lines(&list), ["abc_000012 -"]);
     assert_eq!(list.rows[0].clip.span.unwrap().start, Time::from_secs(9.0));
+}
+
+proptest::proptest! {
+    /// Whatever a file holds, it is read or refused, and a refusal says the file.
+    #[test]
+    fn any_text_is_read_or_refused(
+        name in "(train|val|x)[.](csv|tsv|json|jsonl|txt)",
+        parts in proptest::collection::vec(
+            "(label|youtube_id|time_start|path|timestamp|id|#0 a|abc|-x_1|a b[.]mp4|[0-9]{1,3}|-1[.]0|0[.]5|1e400|,|\t| |;|\"|\n|\r\n|[{]|[}]|:|\\[|\\]|\"a\"|\"segment\"|\u{feff}|\u{e9}|\u{0})",
+            0..60,
+        ),
+        format in proptest::option::of(0..crate::source::READERS.len()),
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let file = put(dir.path(), &name, parts.concat());
+        let options = ReadOptions {
+            input_format: format.map(|i| crate::source::READERS[i].name.to_owned()),
+            ..ReadOptions::default()
+        };
+        match read(&[file], &options) {
+            Ok(input) => {
+                let keys: std::collections::BTreeSet<_> = input.rows.iter().map(|r| &r.clip.key).collect();
+                proptest::prop_assert_eq!(keys.len(), input.rows.len());
+                crate::source::select::Survey::of(&input);
+            }
+            Err(error) => proptest::prop_assert!(error.to_string().contains(&name), "{}", error),
+        }
+    }
 }
