@@ -85,6 +85,18 @@ def lengthen(source, target, times):
     return target
 
 
+def floor():
+    """The loop of benches/floor.rs, built; or None with a printed reason where cargo is not there."""
+    build = ["cargo", "bench", "-q", "--manifest-path", str(ROOT / "Cargo.toml"), "--bench", "floor", "--no-run", "--message-format", "json"]
+    try:
+        said = subprocess.run(build, check=True, capture_output=True, text=True).stdout
+    except (OSError, subprocess.CalledProcessError) as error:
+        print(f"SKIP  the floor: {error}")
+        return None
+    made = [json.loads(line).get("executable") for line in said.splitlines() if '"floor"' in line]
+    return next((path for path in made if path), None)
+
+
 def plan(options, clips, work):
     """Job -> (input folder, {tool: command with {out}}); kpack is first in each."""
     kpack, j = options.kpack, ["-j2", "-q"]
@@ -101,12 +113,16 @@ def plan(options, clips, work):
     pictures = ["frames_opencv", "frames_pyav", "frames_decord"]
     jobs = {
         "frames": (clips, {"kpack": [kpack, "frames", src, "-o", "{out}", "--frames", "all", "--short-side", "256", "--quality", "90", *j],
+                           "kpack webdataset": [kpack, "webdataset", src, "-o", "{out}", "--frames", "all", "--short-side", "256", "--quality", "90", *j],
                            "ffmpeg": [sh, "frames", src, "{out}"], **scripts(pictures)}),
         "frames5": (clips, {"kpack": [kpack, "frames", src, "-o", "{out}", "--frames", "5", "--short-side", "256", "--quality", "90", *j],
                             "ffmpeg": [sh, "frames5", src, "{out}"], **scripts(pictures, "--fps", "5")}),
         "audio": (clips, {"kpack": [kpack, "audio", src, "-o", "{out}", "--sample-rate", "16000", "--channels", "1", *j],
                           "ffmpeg": [sh, "audio", src, "{out}"], **scripts(["audio_pyav"])}),
     }
+    # One thread, one loop, nothing written: only its CPU seconds compare.
+    if "frames" in options.only and (loop := floor()):
+        jobs["frames"][1]["floor (1 thread)"] = [loop, src]
     for name, folder in (("copy-many", lambda: multiply(clips, work / f"{clips.name}-many", 10)),
                          ("copy-long", lambda: lengthen(clips, work / f"{clips.name}-long", 10))):
         if name in options.only:
@@ -135,7 +151,7 @@ def timed(command, out):
 
 def produced(out):
     """(pictures, sound files, bytes of everything) in a folder."""
-    files = [f for f in out.rglob("*") if f.is_file()]
+    files = [f for f in out.rglob("*") if f.is_file()] if out.exists() else []
     of = lambda *suffixes: sum(f.suffix in suffixes for f in files)
     return of(".jpg"), of(".wav"), sum(f.stat().st_size for f in files)
 
@@ -153,7 +169,7 @@ def measure(name, folder, tools, options, work):
             try:
                 times[tool].append(timed(command, out))
                 made[tool] = produced(out)
-                if not made[tool][2]:
+                if not made[tool][2] and not tool.startswith("floor"):
                     failed[tool] = "wrote nothing"
             except (RuntimeError, OSError) as error:
                 failed[tool] = str(error)

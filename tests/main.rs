@@ -7,4 +7,5 @@
 
 #[cfg(feature = "cli")]
 mod cli;
+mod media;
 mod pipeline;

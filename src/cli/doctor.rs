@@ -130,7 +130,11 @@ const DECODERS: &[(&str, &[&str])] = &[
 const NEEDED: usize = 4;
 
 /// What each encoder is for.
-const ENCODERS: &[(&str, &str)] = &[("--video h264", "libx264"), ("--audio flac", "flac")];
+const ENCODERS: &[(&str, &str)] = &[
+    ("--video h264", "libx264"),
+    ("--audio flac", "flac"),
+    ("--image webp", "libwebp"),
+];
 
 const LIBAV: &str = "apt-get install libavcodec-extra (Debian, Ubuntu), or an FFmpeg with it";
 

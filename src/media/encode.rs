@@ -23,8 +23,8 @@ pub struct X264<'a> {
     pub gop: Option<u32>,
 }
 
-/// An opened encoder and the stream of the muxer that takes its packets.
-struct Encoder {
+/// An opened encoder and the stream of the muxer that takes its packets, if any.
+pub(super) struct Encoder {
     context: ffmpeg::codec::Context,
     stream: Option<usize>,
     /// Ticks that a packet without a duration of its own lasts; the end of the last one counts.
@@ -32,7 +32,7 @@ struct Encoder {
 }
 
 impl Encoder {
-    fn new(name: &str) -> Result<(Self, *const ffi::AVCodec)> {
+    pub(super) fn new(name: &str) -> Result<(Self, *const ffi::AVCodec)> {
         init();
         let c_name = CString::new(name).unwrap_or_default();
         // SAFETY: a look-up by name, then a context for what it found; null is handled.
@@ -61,12 +61,17 @@ impl Encoder {
         }
     }
 
-    fn raw(&mut self) -> &mut ffi::AVCodecContext {
+    pub(super) fn as_mut_ptr(&mut self) -> *mut ffi::AVCodecContext {
+        // SAFETY: handing out the pointer of an owned context.
+        unsafe { self.context.as_mut_ptr() }
+    }
+
+    pub(super) fn raw(&mut self) -> &mut ffi::AVCodecContext {
         // SAFETY: the wrapper owns a valid context.
         unsafe { &mut *self.context.as_mut_ptr() }
     }
 
-    fn set(&mut self, name: &str, value: &str) -> Result<()> {
+    pub(super) fn set(&mut self, name: &str, value: &str) -> Result<()> {
         let (name, value) = (CString::new(name), CString::new(value));
         let (Ok(name), Ok(value)) = (name, value) else {
             return Err(Error::Alloc("an option"));
@@ -77,7 +82,7 @@ impl Encoder {
         check("cannot set an encoder option", code).map(|_| ())
     }
 
-    fn open(&mut self, codec: *const ffi::AVCodec) -> Result<()> {
+    pub(super) fn open(&mut self, codec: *const ffi::AVCodec) -> Result<()> {
         // SAFETY: the context was made for this codec.
         let code = unsafe { ffi::avcodec_open2(self.context.as_mut_ptr(), codec, ptr::null_mut()) };
         check("cannot open the encoder", code).map(|_| ())
@@ -177,6 +182,9 @@ impl VideoEncoder {
         };
         encoder.set("preset", settings.preset)?;
         encoder.set("crf", &settings.crf.to_string())?;
+        if reads_stray_memory() {
+            encoder.set("x264-params", "asm=AVX2,FMA3,BMI2")?;
+        }
         encoder.open(codec)?;
         encoder.attach(muxer)?;
         if fps > 0.0 {
@@ -215,6 +223,17 @@ impl VideoEncoder {
     }
 }
 
+/// Whether x264 would use its AVX-512 code here. That of its macroblock tree reads memory that was
+/// never written where the width is no multiple of 128 pixels (seen in r3095), so the bytes change
+/// from run to run; up to AVX2 they are always the same.
+fn reads_stray_memory() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    let found = std::arch::is_x86_feature_detected!("avx512f");
+    #[cfg(not(target_arch = "x86_64"))]
+    let found = false;
+    found
+}
+
 /// Encodes interleaved f32 sound.
 pub struct AudioEncoder {
     encoder: Encoder,
@@ -251,15 +270,21 @@ impl AudioEncoder {
         })
     }
 
-    /// Encodes all of `samples`, the first at time 0, and what is held back.
-    pub fn encode_all(&mut self, samples: &[f32], muxer: &mut Muxer) -> Result<()> {
-        let size = usize::try_from(self.encoder.raw().frame_size)
+    /// Sample frames that each [`Self::push`] but the last must have.
+    pub fn frame_size(&mut self) -> usize {
+        usize::try_from(self.encoder.raw().frame_size)
             .unwrap_or(0)
-            .max(1024);
-        for chunk in samples.chunks(size * self.channels.max(1)) {
-            let frame = self.frame(chunk)?;
-            self.encoder.encode(Some(&frame), muxer)?;
-        }
+            .max(1024)
+    }
+
+    /// Encodes the next stretch of sound.
+    pub fn push(&mut self, samples: &[f32], muxer: &mut Muxer) -> Result<()> {
+        let frame = self.frame(samples)?;
+        self.encoder.encode(Some(&frame), muxer)
+    }
+
+    /// Encodes what is held back.
+    pub fn finish(&mut self, muxer: &mut Muxer) -> Result<()> {
         self.encoder.encode(None, muxer)
     }
 

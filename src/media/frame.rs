@@ -3,7 +3,7 @@
 use ffmpeg_the_third as ffmpeg;
 use ffmpeg_the_third::ffi;
 
-use super::av::{Error, Result};
+use super::av::{Error, Result, check};
 
 /// One decoded picture, or some sample frames of sound, as libav holds it.
 pub struct Frame(pub(super) ffmpeg::Frame);
@@ -12,6 +12,26 @@ impl Frame {
     pub(super) fn empty() -> Self {
         // SAFETY: an empty frame is allocated here and freed by the wrapper.
         Self(unsafe { ffmpeg::Frame::empty() })
+    }
+
+    /// Sound of `channels` interleaved in `values`, at `rate` Hz.
+    pub fn of_sound(values: &[f32], rate: u32, channels: u32) -> Result<Self> {
+        let mut frame = Self::empty();
+        // SAFETY: the frame is described before its buffer is allocated, as libav demands; packed
+        // sound has one plane, of samples x channels values.
+        unsafe {
+            let raw = &mut *frame.0.as_mut_ptr();
+            raw.format = ffi::AVSampleFormat::FLT.0;
+            raw.sample_rate = rate as i32;
+            raw.nb_samples = (values.len() / channels.max(1) as usize) as i32;
+            ffi::av_channel_layout_default(&mut raw.ch_layout, channels as i32);
+            let code = ffi::av_frame_get_buffer(frame.0.as_mut_ptr(), 0);
+            check("cannot allocate sound", code)?;
+            let count = frame.samples() * channels as usize;
+            let to = (*(*frame.0.as_ptr()).extended_data).cast::<f32>();
+            std::slice::from_raw_parts_mut(to, count).copy_from_slice(&values[..count]);
+        }
+        Ok(frame)
     }
 
     pub(super) fn raw(&self) -> &ffi::AVFrame {

@@ -9,6 +9,7 @@ use super::av::{Error, Result};
 use super::frame::Frame;
 use super::input::Rotation;
 use super::picture::{Rgb, Yuv};
+use super::webp::WebpEncoder;
 use super::{ColorInfo, Scaler};
 use crate::sample::ImageCodec;
 
@@ -17,12 +18,13 @@ pub struct ImageEncoder {
     codec: ImageCodec,
     scaler: Scaler,
     jpeg: Compressor,
+    webp: WebpEncoder,
     yuv: Yuv,
     rgb: Rgb,
 }
 
 impl ImageEncoder {
-    /// An encoder for `codec`; `quality` is 1 to 100 and serves JPEG; PNG and WebP are
+    /// An encoder for `codec`; `quality` is 1 to 100 and serves JPEG and WebP; PNG is
     /// lossless.
     pub fn new(codec: ImageCodec, quality: u8) -> Result<Self> {
         let mut jpeg = Compressor::new().map_err(image_error)?;
@@ -34,6 +36,7 @@ impl ImageEncoder {
             codec,
             scaler,
             jpeg,
+            webp: WebpEncoder::new(quality),
             yuv,
             rgb,
         })
@@ -55,11 +58,11 @@ impl ImageEncoder {
             }
             ImageCodec::Png | ImageCodec::Webp => {
                 let color = self.scaler.rgb(frame, size, rotation, &mut self.rgb)?;
-                let format = match self.codec {
-                    ImageCodec::Webp => image::ImageFormat::WebP,
-                    _ => image::ImageFormat::Png,
+                let bytes = match self.codec {
+                    ImageCodec::Webp => self.webp.encode(&self.rgb)?.into(),
+                    _ => png(&self.rgb)?,
                 };
-                Ok((encode_rgb(&self.rgb, format)?, color))
+                Ok((bytes, color))
             }
         }
     }
@@ -89,10 +92,9 @@ fn image_error(e: turbojpeg::Error) -> Error {
     Error::Image(e.to_string())
 }
 
-/// An RGB picture, losslessly coded.
-fn encode_rgb(rgb: &Rgb, format: image::ImageFormat) -> Result<Bytes> {
+fn png(rgb: &Rgb) -> Result<Bytes> {
     let mut out = Cursor::new(Vec::new());
-    let color = image::ExtendedColorType::Rgb8;
+    let (color, format) = (image::ExtendedColorType::Rgb8, image::ImageFormat::Png);
     image::write_buffer_with_format(
         &mut out,
         &rgb.packed(),

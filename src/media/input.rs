@@ -377,7 +377,7 @@ impl Input {
 }
 
 /// Whether an edit list hides the packet: it is decoded, its frame is dropped.
-fn is_hidden(packet: &Packet) -> bool {
+pub fn is_hidden(packet: &Packet) -> bool {
     // SAFETY: reading a plain field of a valid packet.
     unsafe { (*packet.as_ptr()).flags & ffi::AV_PKT_FLAG_DISCARD != 0 }
 }

@@ -23,6 +23,8 @@ mod mux;
 mod picture;
 mod resample;
 mod scale;
+mod to_jpeg;
+mod webp;
 
 pub use av::{Error, Result, Versions, has_decoder, has_encoder, versions};
 pub use color::{ColorInfo, Matrix};
@@ -30,7 +32,7 @@ pub use decode::Decoder;
 pub use encode::{AudioEncoder, VideoEncoder, X264, to_i16};
 pub use frame::Frame;
 pub use image::ImageEncoder;
-pub use input::{Input, Rotation, Track, TrackKind};
+pub use input::{Input, Rotation, Track, TrackKind, is_hidden};
 pub use mux::{Muxed, Muxer};
 pub use picture::{Rgb, Yuv};
 pub use resample::Resampler;

@@ -9,10 +9,11 @@ use std::ptr;
 use ffmpeg_the_third::ffi::{self, AVPixelFormat, SwsContext};
 
 use super::av::{Error, Result};
-use super::color::{self, ColorInfo};
+use super::color::ColorInfo;
 use super::frame::Frame;
 use super::input::Rotation;
 use super::picture::{Rgb, Yuv};
+use super::to_jpeg::convert_to_jpeg;
 
 const SWS_BILINEAR: i32 = 2;
 const SWS_FULL_CHR_H_INT: i32 = 0x2000;
@@ -92,7 +93,7 @@ impl Scaler {
         out: &mut Yuv,
     ) -> Result<ColorInfo> {
         let color = self.planes(frame, size, rotation, out)?;
-        color::convert_to_jpeg(out, color);
+        convert_to_jpeg(out, color);
         out.pad_to_even();
         Ok(color)
     }
@@ -256,8 +257,9 @@ fn make(shape: Shape) -> Result<Context> {
         }
         let context = Context(context);
         let from_table = ffi::sws_getCoefficients(shape.color.matrix.sws());
-        let to_table = ffi::sws_getCoefficients(color::Matrix::Bt601.sws());
-        // The same range on both sides of planes: no conversion there. RGB is always full.
+        // The same table and range on both sides of planes, or libswscale would convert between
+        // them on the way. For RGB the second table means nothing, and the range is always full.
+        let to_table = from_table;
         let range = i32::from(shape.color.full_range);
         let to_range = if shape.rgb { 1 } else { range };
         ffi::sws_setColorspaceDetails(

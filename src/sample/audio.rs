@@ -3,116 +3,121 @@
 //! The sound of video files comes from libav, also where symphonia could decode it: symphonia does
 //! not apply the edit lists of mp4, so encoder priming and cut heads would be heard.
 
-use std::io::Cursor;
-
-use kpack_formats::{Blob, npy};
-
+use super::waveform::Waveform;
 use crate::Time;
-use crate::media::{self, AudioEncoder, Frame, Muxer, Resampler, Track, to_i16};
+use crate::media::{self, Frame, Resampler, Track};
 use crate::sample::{AudioCodec, AudioRecipe};
 
 /// Sound before the clip's start that the resampler is fed, in seconds: its filter's reach.
 const LEAD: f64 = 0.05;
 /// A jump of the sound's times beyond this many seconds is a gap, not rounding of a container.
 const GAP: f64 = 0.02;
+/// Longest gap that is filled, in seconds: a day. More is damage.
+const MAX_GAP: i64 = 86_400;
+
+/// What a blob of sound needs, and which part of the source.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted {
+    pub(super) recipe: AudioRecipe,
+    /// Whether floats are wanted besides the recipe's blob.
+    pub(super) float: bool,
+    /// The clip's range in nanoseconds, if it has one; its end, if that is said.
+    pub(super) range: Option<(i64, Option<i64>)>,
+}
 
 /// Collects the sound of one clip.
 pub(super) struct Sound {
-    rate: Option<u32>,
-    channels: Option<u32>,
-    /// The clip's range in nanoseconds; `None` for the whole source.
-    range: Option<(i64, i64)>,
+    wanted: Wanted,
     resampler: Option<Resampler>,
-    out: Vec<f32>,
-    out_channels: u32,
+    /// What the resampler gave and the waveform has not taken yet.
+    fresh: Vec<f32>,
+    waveform: Option<Waveform>,
     /// Source sample frame (from the start of the source) that is expected next.
     next: Option<i64>,
-    /// Output sample frames to drop at the head, or (negative) to put silence before.
-    head: i64,
     /// Time of the first sample frame, in nanoseconds from the start of the source.
     begins: Option<i64>,
 }
 
-/// Sound that is ready: interleaved, in [-1, 1].
+/// Sound that is ready.
 pub(super) struct Finished {
-    pub(super) samples: Vec<f32>,
-    pub(super) rate: u32,
-    pub(super) channels: u32,
+    pub(super) waveform: Waveform,
+    /// Time of the first sample frame from the start of the source.
     pub(super) begins: Time,
 }
 
-impl Finished {
-    /// Sample frames.
-    pub(super) fn len(&self) -> u64 {
-        self.samples.len() as u64 / u64::from(self.channels.max(1))
-    }
-}
-
 impl Sound {
-    pub(super) fn new(recipe: &AudioRecipe, range: Option<(i64, i64)>) -> Self {
+    pub(super) fn new(wanted: Wanted) -> Self {
         Self {
-            rate: recipe.sample_rate,
-            channels: recipe.channels,
-            range,
+            wanted,
             resampler: None,
-            out: Vec::new(),
-            out_channels: 0,
+            fresh: Vec::new(),
+            waveform: None,
             next: None,
-            head: 0,
             begins: None,
         }
     }
 
     /// Whether nothing after this is needed.
     pub(super) fn is_full(&self, at: i64) -> bool {
-        self.range
-            .is_some_and(|(_, end)| at > end.saturating_add((LEAD * 1e9) as i64))
+        let end = self.wanted.range.and_then(|(_, end)| end);
+        end.is_some_and(|end| at > end.saturating_add((LEAD * 1e9) as i64))
     }
 
     /// A decoded stretch of sound that begins `at` nanoseconds from the start of the source.
     pub(super) fn push(&mut self, frame: &Frame, at: i64, track: &Track) -> media::Result<()> {
+        let skip = match self.wanted.range {
+            Some((start, _)) => self.place(frame, at, start, track)?,
+            None => {
+                self.open(frame)?;
+                0
+            }
+        };
+        if skip < frame.samples() {
+            self.begins.get_or_insert(at);
+            if let Some(resampler) = &mut self.resampler {
+                resampler.push(frame, skip, &mut self.fresh)?;
+            }
+        }
+        self.store();
+        Ok(())
+    }
+
+    /// Puts a stretch where its time says it belongs in a clip from `start` nanoseconds on: gives
+    /// how many of its sample frames are not needed, and fills a gap before it with silence.
+    fn place(&mut self, frame: &Frame, at: i64, start: i64, track: &Track) -> media::Result<usize> {
         let rate = f64::from(track.sample_rate.max(1));
-        let mut skip = 0;
-        if let Some((start, _)) = self.range {
-            let first = (at as f64 / 1e9 * rate).round() as i64;
-            let from = ((start as f64 / 1e9 - LEAD) * rate).floor().max(0.0) as i64;
-            let wanted = self.next.map_or(from, |next| {
-                let off = (first - next).abs() as f64 / rate;
-                if off < GAP { first } else { next }
-            });
-            skip = usize::try_from(wanted - first)
-                .unwrap_or(0)
-                .min(frame.samples());
-            if skip == frame.samples() {
-                return Ok(());
+        let first = (at as f64 / 1e9 * rate).round() as i64;
+        let from = ((start as f64 / 1e9 - LEAD) * rate).floor().max(0.0) as i64;
+        let wanted = self.next.map_or(from, |next| {
+            let off = (first - next).abs() as f64 / rate;
+            if off < GAP { first } else { next }
+        });
+        let skip = usize::try_from(wanted - first)
+            .unwrap_or(0)
+            .min(frame.samples());
+        if skip == frame.samples() {
+            return Ok(skip);
+        }
+        self.open(frame)?;
+        match (self.next, &mut self.resampler) {
+            (Some(next), Some(resampler)) if first > wanted => {
+                // No longer than the clip, whatever the times say.
+                let end = self.wanted.range.and_then(|(_, end)| end);
+                let limit = end.map_or(i64::MAX, |e| ((e - start) as f64 / 1e9 * rate) as i64);
+                let gap = (first - next).min(limit).min(MAX_GAP * rate as i64);
+                resampler.push_silence(usize::try_from(gap).unwrap_or(0), &mut self.fresh)?;
             }
-            self.open(frame)?;
-            if let (Some(next), Some(resampler)) = (self.next, &mut self.resampler)
-                && first > wanted
-            {
-                let limit = self
-                    .range
-                    .map_or(0, |(s, e)| ((e - s) as f64 / 1e9 * rate) as i64);
-                let gap = (first - next).min(limit);
-                resampler.push_silence(usize::try_from(gap).unwrap_or(0), &mut self.out)?;
-            }
-            if self.next.is_none() {
+            (None, Some(resampler)) => {
                 let fed = (first + skip as i64) as f64 / rate;
-                let out_rate = self
-                    .resampler
-                    .as_ref()
-                    .map_or(rate, |r| f64::from(r.rate()));
-                self.head = ((start as f64 / 1e9 - fed) * out_rate).round() as i64;
+                let head = (start as f64 / 1e9 - fed) * f64::from(resampler.rate());
+                if let Some(waveform) = &mut self.waveform {
+                    waveform.shift(head.round() as i64);
+                }
             }
-            self.next = Some(first + frame.samples() as i64);
-        } else {
-            self.open(frame)?;
+            _ => {}
         }
-        self.begins.get_or_insert(at);
-        match &mut self.resampler {
-            Some(resampler) => resampler.push(frame, skip, &mut self.out),
-            None => Ok(()),
-        }
+        self.next = Some(first + frame.samples() as i64);
+        Ok(skip)
     }
 
     /// Makes the resampler for this kind of sound, also where the kind changes in the middle.
@@ -121,102 +126,71 @@ impl Sound {
             if resampler.fits(frame) {
                 return Ok(());
             }
-            resampler.flush(&mut self.out)?;
+            resampler.flush(&mut self.fresh)?;
+            self.store();
         }
-        let raw_rate = frame.sample_rate();
-        let rate = *self.rate.get_or_insert(raw_rate);
-        let channels = *self.channels.get_or_insert(frame.channels());
-        self.out_channels = channels;
+        let Wanted {
+            recipe,
+            float,
+            range,
+        } = self.wanted;
+        let (rate, channels) = match &self.waveform {
+            Some(waveform) => (waveform.rate, waveform.channels),
+            None => (
+                recipe.sample_rate.unwrap_or(frame.sample_rate()),
+                recipe.channels.unwrap_or(frame.channels()),
+            ),
+        };
         self.resampler = Some(Resampler::new(frame, rate, channels)?);
+        if self.waveform.is_none() {
+            let length = range.and_then(|(start, end)| {
+                let seconds = (end? - start).max(0) as f64 / 1e9;
+                Some((seconds * f64::from(rate)).round() as u64)
+            });
+            let shape = (rate, channels);
+            self.waveform = Some(Waveform::new(shape, recipe.codec, float, length));
+        }
         Ok(())
+    }
+
+    fn store(&mut self) {
+        if let Some(waveform) = &mut self.waveform {
+            waveform.push(&self.fresh);
+            self.fresh.clear();
+        }
     }
 
     /// What was collected; `None` if no sound came.
     pub(super) fn finish(mut self) -> media::Result<Option<Finished>> {
-        let Some(mut resampler) = self.resampler.take() else {
+        if let Some(mut resampler) = self.resampler.take() {
+            resampler.flush(&mut self.fresh)?;
+        }
+        self.store();
+        let Some(mut waveform) = self.waveform else {
             return Ok(None);
         };
-        resampler.flush(&mut self.out)?;
-        let (rate, channels) = (resampler.rate(), self.out_channels);
-        let mut begins = self.begins.unwrap_or(0);
-        if let Some((start, end)) = self.range {
-            let wide = channels as usize;
-            if self.head > 0 {
-                let drop = usize::try_from(self.head).unwrap_or(0) * wide;
-                self.out.drain(..drop.min(self.out.len()));
-            } else {
-                let silence = usize::try_from(-self.head).unwrap_or(0) * wide;
-                self.out.splice(0..0, std::iter::repeat_n(0.0, silence));
-            }
-            let length = ((end - start) as f64 / 1e9 * f64::from(rate))
-                .round()
-                .max(0.0) as usize;
-            self.out.resize(length * wide, 0.0);
-            begins = start;
-        }
-        let begins = Time::from_nanos(begins);
-        Ok(Some(Finished {
-            samples: self.out,
-            rate,
-            channels,
-            begins,
-        }))
+        waveform.fill();
+        let start = self.wanted.range.map(|(start, _)| start);
+        let begins = Time::from_nanos(start.or(self.begins).unwrap_or(0));
+        Ok(Some(Finished { waveform, begins }))
     }
 }
 
 /// Silence of `seconds`, for clips without sound.
-pub(super) fn silence(recipe: &AudioRecipe, start: Time, seconds: f64) -> Finished {
+pub(super) fn silence(wanted: &Wanted, start: Time, seconds: f64) -> Finished {
+    let recipe = wanted.recipe;
     let rate = recipe.sample_rate.unwrap_or(48_000);
-    let channels = recipe.channels.unwrap_or(1);
-    let length = (seconds * f64::from(rate)).round().max(0.0) as usize * channels as usize;
+    let length = (seconds * f64::from(rate)).round().max(0.0) as u64;
+    let shape = (rate, recipe.channels.unwrap_or(1));
+    // There is nothing to copy: silence is PCM.
+    let codec = match recipe.codec {
+        AudioCodec::Copy => AudioCodec::Wav,
+        codec => codec,
+    };
+    let mut waveform = Waveform::new(shape, codec, wanted.float, Some(length));
+    waveform.fill();
     Finished {
-        samples: vec![0.0; length],
-        rate,
-        channels,
+        waveform,
         begins: start,
     }
-}
-
-/// The sound as a blob, with its name.
-pub(super) fn blob(sound: &Finished, codec: AudioCodec) -> Result<(&'static str, Blob), String> {
-    match codec {
-        AudioCodec::F32 => Ok((
-            "npy",
-            npy::encode(&sound.samples, u64::from(sound.channels)).into(),
-        )),
-        AudioCodec::Wav => wav(sound)
-            .map(|b| ("wav", b.into()))
-            .map_err(|e| e.to_string()),
-        AudioCodec::Flac => flac(sound)
-            .map(|b| ("flac", b.into()))
-            .map_err(|e| e.to_string()),
-        AudioCodec::Copy => Err("copied sound is not coded".to_owned()),
-    }
-}
-
-/// 16-bit FLAC, by libav's encoder.
-fn flac(sound: &Finished) -> media::Result<Vec<u8>> {
-    let mut muxer = Muxer::new("flac")?;
-    let mut encoder = AudioEncoder::new("flac", sound.rate, sound.channels, &mut muxer)?;
-    encoder.encode_all(&sound.samples, &mut muxer)?;
-    muxer.finish()
-}
-
-fn wav(sound: &Finished) -> Result<Vec<u8>, hound::Error> {
-    let spec = hound::WavSpec {
-        channels: u16::try_from(sound.channels).unwrap_or(u16::MAX),
-        sample_rate: sound.rate,
-        bits_per_sample: 16,
-        sample_format: hound::SampleFormat::Int,
-    };
-    let mut bytes = Vec::with_capacity(sound.samples.len() * 2 + 64);
-    let mut writer = hound::WavWriter::new(Cursor::new(&mut bytes), spec)?;
-    let count = u32::try_from(sound.samples.len()).map_err(|_| hound::Error::TooWide)?;
-    let mut values = writer.get_i16_writer(count);
-    for sample in &sound.samples {
-        values.write_sample(to_i16(*sample));
-    }
-    values.flush()?;
-    writer.finalize()?;
-    Ok(bytes)
 }

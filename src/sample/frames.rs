@@ -69,12 +69,58 @@ impl Targets {
     }
 }
 
-/// Takes frames in presentation order and keeps the pictures that are wanted.
-pub(super) struct Picker<'a> {
+/// Walks over the instants of a clip: which frame is shown at which.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cursor {
     targets: Targets,
     /// Start of the clip; of a whole source, known with its first frame.
     start: Option<i64>,
     half_tick: i64,
+    /// Instants passed.
+    taken: u64,
+}
+
+impl Cursor {
+    /// For a clip that starts at `start` nanoseconds, or with its first frame.
+    pub(super) fn new(targets: Targets, start: Option<i64>, half_tick: i64) -> Self {
+        Self {
+            targets,
+            start,
+            half_tick,
+            taken: 0,
+        }
+    }
+
+    /// Passes the instants at which a frame is shown that gives way to another `until`
+    /// nanoseconds from the start of the source, and counts them.
+    fn pass(&mut self, shown: i64, until: Option<i64>) -> u64 {
+        let start = *self.start.get_or_insert(shown);
+        let limit = match self.targets {
+            Targets::Count { count, .. } => u64::from(count),
+            _ => u64::MAX,
+        };
+        let Some(until) = until else {
+            return 0;
+        };
+        let until = until.saturating_sub(start).saturating_sub(self.half_tick);
+        let before = self.taken;
+        while self.taken < limit && self.targets.instant(self.taken) < until {
+            self.taken += 1;
+        }
+        self.taken - before
+    }
+
+    /// Whether any instant asks for the frame `shown` then, which gives way to another at `until`
+    /// (`None`: to none).
+    pub(super) fn asks(&mut self, shown: i64, until: Option<i64>) -> bool {
+        self.pass(shown, until) > 0 || until.is_none()
+    }
+}
+
+/// Takes frames in presentation order and keeps the pictures that are wanted.
+pub(super) struct Picker<'a> {
+    targets: Targets,
+    cursor: Cursor,
     track: &'a Track,
     size: (u32, u32),
     encoder: &'a mut ImageEncoder,
@@ -88,16 +134,14 @@ pub(super) struct Picker<'a> {
 impl<'a> Picker<'a> {
     pub(super) fn new(
         targets: Targets,
-        start: Option<Time>,
+        start: Option<i64>,
         track: &'a Track,
         size: (u32, u32),
         encoder: &'a mut ImageEncoder,
     ) -> Self {
         Self {
             targets,
-            start: start.map(Time::nanos),
-            // Two nanoseconds more than half a tick: instants and times are each rounded once.
-            half_tick: track.nanos(1) / 2 + 2,
+            cursor: Cursor::new(targets, start, half_tick(track)),
             track,
             size,
             encoder,
@@ -120,9 +164,10 @@ impl<'a> Picker<'a> {
             }
             return Ok(());
         }
-        let start = *self.start.get_or_insert(at);
-        if self.held.is_some() {
-            self.show_until(at.saturating_sub(start).saturating_sub(self.half_tick))?;
+        if let Some((_, shown)) = self.held {
+            for _ in 0..self.cursor.pass(shown, Some(at)) {
+                self.show()?;
+            }
         }
         self.held = Some((frame.share()?, at));
         self.coded = None;
@@ -131,32 +176,23 @@ impl<'a> Picker<'a> {
 
     /// No more frames: the clip ends `end` nanoseconds from the start of the source.
     pub(super) fn finish(&mut self, end: i64) -> media::Result<()> {
-        let duration = end.saturating_sub(self.start.unwrap_or(0));
+        let Some(total) = self.total(end) else {
+            return Ok(());
+        };
         if self.held.is_some() {
-            let total = self.targets.total(duration).unwrap_or(0);
             while (self.pictures.len() as u64) < total {
                 self.show()?;
             }
         }
-        if let Some(total) = self.targets.total(duration) {
-            self.pictures
-                .truncate(usize::try_from(total).unwrap_or(usize::MAX));
-        }
+        self.pictures
+            .truncate(usize::try_from(total).unwrap_or(usize::MAX));
         Ok(())
     }
 
-    /// Takes the held frame for every instant before `until` nanoseconds from the clip's start.
-    fn show_until(&mut self, until: i64) -> media::Result<()> {
-        let limit = match self.targets {
-            Targets::Count { count, .. } => u64::from(count),
-            _ => u64::MAX,
-        };
-        while (self.pictures.len() as u64) < limit
-            && self.targets.instant(self.pictures.len() as u64) < until
-        {
-            self.show()?;
-        }
-        Ok(())
+    fn total(&self, end: i64) -> Option<u64> {
+        let held = self.held.as_ref().map(|(_, at)| *at);
+        let start = self.cursor.start.or(held).unwrap_or(0);
+        self.targets.total(end.saturating_sub(start))
     }
 
     fn show(&mut self) -> media::Result<()> {
@@ -181,6 +217,11 @@ impl<'a> Picker<'a> {
         self.color.get_or_insert(color);
         Ok(bytes)
     }
+}
+
+/// Two nanoseconds more than half a tick: instants and times are each rounded once.
+pub(super) fn half_tick(track: &Track) -> i64 {
+    track.nanos(1) / 2 + 2
 }
 
 /// Size of the upright pictures of a track of `width` x `height` (upright, in pixels), and whether

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use kpack_formats::{Blob, Sample};
 
-use super::audio;
+use super::audio::{self, Finished, Wanted};
 use super::frames::picture_size;
 use super::pass::Decoded;
 use super::{
@@ -95,7 +95,7 @@ impl Maker<'_> {
         }
         let mut decoded = Decoded::default();
         if self.recipe.frames.is_some() || self.decoded_sound().is_some() {
-            decoded = self.decode(&mut input, video.as_ref(), audio.as_ref(), tools)?;
+            decoded = self.decode(&mut input, tools)?;
         }
         let mut facts = self.facts(video.as_ref(), audio.as_ref(), &mut decoded);
         self.add_sound(&mut decoded, &mut input, &mut facts)?;
@@ -200,32 +200,43 @@ impl Maker<'_> {
                 None => (out.end - out.first.unwrap_or(0)) as f64 / 1e9,
             };
             let start = self.clip.span.map(|s| s.start).unwrap_or_default();
-            out.sound = Some(audio::silence(&recipe, start, seconds));
+            out.sound = Some(audio::silence(&self.wanted_sound(recipe), start, seconds));
         }
-        let Some(sound) = &out.sound else {
+        let Some(Finished { waveform, begins }) = out.sound.take() else {
             return Ok(());
         };
-        facts.sample_rate = Some(sound.rate);
-        facts.channels = Some(sound.channels);
-        facts.audio_samples = Some(sound.len());
-        facts.audio_start = Some(sound.begins);
+        facts.sample_rate = Some(waveform.rate);
+        facts.channels = Some(waveform.channels);
+        facts.audio_samples = Some(waveform.len());
+        facts.audio_start = Some(begins);
         if facts.got_start.is_none() {
-            let length = Time::from_secs(sound.len() as f64 / f64::from(sound.rate));
-            facts.got_start = Some(sound.begins);
-            facts.got_end = Some(sound.begins.after(length));
+            let length = waveform.len() as f64 / f64::from(waveform.rate);
+            facts.got_start = Some(begins);
+            facts.got_end = Some(begins.after(Time::from_secs(length)));
         }
-        let encode = |codec| {
-            audio::blob(sound, codec).map_err(|e| self.fail(Stage::Encode, Class::Internal, e))
-        };
-        if recipe.codec != AudioCodec::Copy {
-            let (name, blob) = encode(recipe.codec)?;
+        if self.recipe.waveform
+            && let Some((name, blob)) = waveform.npy()
+        {
             out.blobs.insert(name.to_owned(), blob);
         }
-        if self.recipe.waveform {
-            let (name, blob) = encode(AudioCodec::F32)?;
+        let copied = recipe.codec == AudioCodec::Copy && facts.has_audio == Some(true);
+        if !copied {
+            let (name, blob) = waveform
+                .into_blob(recipe.codec)
+                .map_err(|e| self.decode_failure(e))?;
             out.blobs.insert(name.to_owned(), blob);
         }
         Ok(())
+    }
+
+    /// What the sound's blobs need.
+    pub(super) fn wanted_sound(&self, recipe: AudioRecipe) -> Wanted {
+        let range = self.clip.span;
+        Wanted {
+            recipe,
+            float: self.recipe.waveform,
+            range: range.map(|s| (s.start.nanos(), s.end.map(Time::nanos))),
+        }
     }
 
     /// Adds the sound track's own packets.

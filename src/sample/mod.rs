@@ -1,14 +1,21 @@
 //! What a sample holds and how a clip fails.
 
 mod audio;
+mod choose;
+#[cfg(test)]
+mod choose_tests;
 mod facts;
 mod failure;
 mod frames;
 mod make;
 mod meta;
+mod parts;
 mod pass;
 mod recipe;
+mod reencode;
+mod sound_file;
 mod video;
+mod waveform;
 
 use kpack_formats::Sample;
 

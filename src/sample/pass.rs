@@ -5,11 +5,16 @@ use std::collections::BTreeMap;
 use kpack_formats::Blob;
 
 use super::audio::{Finished, Sound};
-use super::frames::{Picker, Targets, picture_name, picture_size};
+use super::choose::Chooser;
+use super::frames::{Picker, Targets, half_tick, picture_size};
 use super::make::{Maker, Tools};
-use super::{Class, FrameChoice, SampleError, Stage};
+use super::parts::{FramesPart, Range, SoundPart};
+use super::{Class, FrameChoice, FrameRecipe, SampleError, Stage, sound_file};
 use crate::Time;
-use crate::media::{self, Decoder, Input, Track};
+use crate::media::{self, Input, Track};
+
+/// Sound is decoded from this many nanoseconds before the clip on: codecs need a run-up.
+const SOUND_LEAD: i64 = 200_000_000;
 
 /// What one pass over the packets gave.
 #[derive(Default)]
@@ -17,203 +22,166 @@ pub(super) struct Decoded {
     pub(super) blobs: BTreeMap<String, Blob>,
     pub(super) times: Vec<Time>,
     pub(super) sound: Option<Finished>,
+    /// Where the first frame inside the clip is shown, in nanoseconds.
     pub(super) first: Option<i64>,
+    /// Until when the last frame inside the clip is shown.
     pub(super) end: i64,
-    pub(super) frames: u64,
     pub(super) errors: u64,
     pub(super) notes: Vec<String>,
 }
 
 impl Maker<'_> {
+    /// Decodes what the recipe asks for: only the frames that are wanted where the packets tell
+    /// which these are, else all of them.
     pub(super) fn decode(
         &self,
         input: &mut Input,
-        video: Option<&Track>,
-        audio: Option<&Track>,
         tools: &mut Tools,
     ) -> Result<Decoded, SampleError> {
-        let failed = |e: media::Error| self.decode_failure(e);
-        let mut out = Decoded::default();
-        let start = self.clip.span.map(|s| s.start);
-        let end = self.clip.span.and_then(|s| s.end);
-        let frames = self.recipe.frames.and_then(|f| video.map(|v| (f, v)));
-        if let (Some((recipe, track)), None) = (frames, end)
-            && matches!(recipe.choice, FrameChoice::Count(_))
-        {
-            self.scan(input, track, &mut out).map_err(failed)?;
+        let failed = |e| self.decode_failure(e);
+        if let Some(decoded) = self.sound_file(input).map_err(failed)? {
+            return Ok(decoded);
+        }
+        let length = self.counted_length(input).map_err(failed)?;
+        if self.can_choose(input) {
+            let chosen = self.pass(input, tools, length, true);
+            if let Some(decoded) = chosen.map_err(failed)? {
+                return Ok(decoded);
+            }
             input.rewind().map_err(failed)?;
         }
-        if let (Some(start), Some(track)) = (start, video.or(audio)) {
-            let lead = if self.decoded_sound().is_some() {
-                200_000_000
-            } else {
-                0
-            };
-            let from = Time::from_nanos((start.nanos() - lead).max(0));
-            input.seek(track, from).map_err(failed)?;
+        let decoded = self.pass(input, tools, length, false).map_err(failed)?;
+        decoded.ok_or_else(|| self.no_frames())
+    }
+
+    /// What symphonia makes of a plain sound file.
+    fn sound_file(&self, input: &Input) -> media::Result<Option<Decoded>> {
+        let (Some(recipe), Some(track)) = (self.decoded_sound(), input.audio()) else {
+            return Ok(None);
+        };
+        let wanted = self.wanted_sound(recipe);
+        if !sound_file::serves(input, &wanted) {
+            return Ok(None);
         }
-        let mut sound = match (self.decoded_sound(), audio) {
+        let Some(sound) = sound_file::decode(self.file, track, wanted)? else {
+            return Ok(None);
+        };
+        Ok(Some(Decoded {
+            sound: sound.finish()?,
+            ..Decoded::default()
+        }))
+    }
+
+    /// Whether a part of the frames is wanted, and packets say when their frames are shown.
+    fn can_choose(&self, input: &Input) -> bool {
+        let (Some(recipe), Some(track)) = (self.recipe.frames, input.video()) else {
+            return false;
+        };
+        let fewer = match recipe.choice {
+            FrameChoice::All => false,
+            FrameChoice::Rate { num, den } => f64::from(num) / f64::from(den) < track.fps,
+            FrameChoice::Count(_) | FrameChoice::Keyframes => true,
+        };
+        fewer && input.packets_have_pts()
+    }
+
+    /// One pass over the packets. `None` where no frame came out, or where frames were chosen and
+    /// the decoder did not give just those, without damage.
+    pub(super) fn pass(
+        &self,
+        input: &mut Input,
+        tools: &mut Tools,
+        length: Length,
+        choose: bool,
+    ) -> media::Result<Option<Decoded>> {
+        let (video, audio) = (input.video().cloned(), input.audio().cloned());
+        let start = self.clip.span.map(|s| s.start.nanos());
+        if let (Some(start), Some(track)) = (start, video.as_ref().or(audio.as_ref())) {
+            let lead = self.decoded_sound().map_or(0, |_| SOUND_LEAD);
+            input.seek(track, Time::from_nanos((start - lead).max(0)))?;
+        }
+        let mut notes = Vec::new();
+        let mut frames = match (self.recipe.frames, &video) {
             (Some(recipe), Some(track)) => {
-                let range = start.map(|s| {
-                    let end = end.map_or_else(|| self.media_end(input, video, audio), Time::nanos);
-                    (s.nanos(), end.max(s.nanos()))
-                });
-                let decoder = Decoder::new(input, track).map_err(failed)?;
-                Some((Sound::new(&recipe, range), decoder, track))
+                let chosen = (recipe, length, choose);
+                Some(self.frames(input, track, tools, chosen, &mut notes)?)
             }
             _ => None,
         };
-        let mut picker = None;
-        if let Some((recipe, track)) = frames {
-            let encoder = tools.images(recipe.image, recipe.quality).map_err(failed)?;
-            let shown = (track.shown_width(), track.shown_height());
-            let (size, kept) = picture_size(shown, self.recipe.size, self.recipe.upscale);
-            if kept {
-                out.notes
-                    .push("smaller than asked, kept at its size; --upscale enlarges".into());
+        let mut sound = match (self.decoded_sound(), &audio) {
+            (Some(recipe), Some(track)) => {
+                let sound = Sound::new(self.wanted_sound(recipe));
+                Some(SoundPart::new(sound, input, track)?)
             }
-            let length = match (start, end) {
-                (s, Some(e)) => e.since(s.unwrap_or_default()).nanos(),
-                _ => out.end - out.first.unwrap_or(0),
-            };
-            let targets = Targets::new(recipe.choice, length);
-            let decoder = Decoder::new(input, track).map_err(failed)?;
-            picker = Some((Picker::new(targets, start, track, size, encoder), decoder));
-        }
-        (out.first, out.end) = (None, 0);
-        let mut span = Span {
-            start: start.map(Time::nanos),
-            end: end.map(Time::nanos),
-            last: None,
-            step: 0,
+            _ => None,
         };
-        self.pass(input, &mut picker, &mut sound, &mut span, &mut out)
-            .map_err(failed)?;
-        if let Some((mut picker, decoder)) = picker {
-            let step = span.step.max(0);
-            let shown_until = span.last.map_or(0, |t| t + step);
-            out.end = end.map_or(shown_until, |e| e.nanos().min(shown_until));
-            if out.frames == 0 {
-                return Err(self.no_frames());
-            }
-            picker.finish(out.end).map_err(failed)?;
-            out.errors += decoder.errors();
-            if let (Some((recipe, _)), color) = (frames, picker.color) {
-                if color.is_some_and(|c| c.high_dynamic_range) {
-                    out.notes
-                        .push("high dynamic range: the tone curve is kept, not mapped".into());
-                }
-                for (k, picture) in picker.pictures.into_iter().enumerate() {
-                    out.times.push(picture.time);
-                    out.blobs
-                        .insert(picture_name(k, &recipe), picture.bytes.into());
-                }
-            }
+        let mut out = Decoded {
+            errors: read(input, &mut frames, &mut sound)?,
+            notes,
+            ..Decoded::default()
+        };
+        if let (Some(frames), Some(recipe)) = (frames, self.recipe.frames)
+            && !frames.finish(&recipe, &mut out)?
+        {
+            return Ok(None);
         }
-        if let Some((sound, decoder, _)) = sound {
-            out.errors += decoder.errors();
-            out.sound = sound.finish().map_err(failed)?;
+        if let Some(sound) = sound {
+            out.errors += sound.decoder.errors();
+            out.sound = sound.sound.finish()?;
         }
-        Ok(out)
+        Ok(Some(out))
     }
 
-    /// One pass over the packets, to the picker and the sound.
-    fn pass(
+    fn frames<'a>(
         &self,
-        input: &mut Input,
-        picker: &mut Option<(Picker<'_>, Decoder)>,
-        sound: &mut Option<(Sound, Decoder, &Track)>,
-        span: &mut Span,
-        out: &mut Decoded,
-    ) -> media::Result<()> {
-        let (video, audio) = (input.video().cloned(), input.audio().cloned());
-        let origin = input.origin_nanos();
-        let (mut video_done, mut audio_done) = (picker.is_none(), sound.is_none());
-        while !(video_done && audio_done) {
-            let packet = match input.next_packet() {
-                Ok(Some(packet)) => packet,
-                Ok(None) => break,
-                // What was read so far is kept; the damage is counted.
-                Err(_) => {
-                    out.errors += 1;
-                    break;
-                }
-            };
-            let is = |t: &Option<Track>| t.as_ref().is_some_and(|t| t.index == packet.stream());
-            if let (true, Some((picker, decoder)), Some(track)) =
-                (is(&video), picker.as_mut(), &video)
-            {
-                let at = |ticks: Option<i64>| ticks.map(|t| track.nanos(t) - origin);
-                let shown = at(packet.pts().or(packet.dts()));
-                decoder.set_wanted(shown.is_none_or(|t| span.holds(t)));
-                decoder.feed(&packet, |frame| {
-                    span.push(frame, track, origin, picker, out)
-                })?;
-                video_done = at(packet.dts())
-                    .zip(span.end)
-                    .is_some_and(|(t, end)| t >= end);
-            } else if let (true, Some((sound, decoder, track))) = (is(&audio), sound.as_mut()) {
-                if let Some(t) = packet.pts().map(|t| track.nanos(t) - origin) {
-                    audio_done = sound.is_full(t);
-                }
-                decoder.feed(&packet, |frame| {
-                    sound.push(
-                        frame,
-                        frame.pts().map_or(0, |t| track.nanos(t) - origin),
-                        track,
-                    )
-                })?;
-            }
+        input: &Input,
+        track: &'a Track,
+        tools: &'a mut Tools,
+        (recipe, length, choose): (FrameRecipe, Length, bool),
+        notes: &mut Vec<String>,
+    ) -> media::Result<FramesPart<'a>> {
+        let encoder = tools.images(recipe.image, recipe.quality)?;
+        let shown = (track.shown_width(), track.shown_height());
+        let (size, kept) = picture_size(shown, self.recipe.size, self.recipe.upscale);
+        let note = "smaller than asked, kept at its size; --upscale enlarges";
+        let targets = Targets::new(recipe.choice, length.duration);
+        let chooser = choose.then(|| Chooser::new(targets, length.start, half_tick(track)));
+        let span = self.clip.span;
+        let range = Range {
+            start: span.map(|s| s.start.nanos()),
+            end: span.and_then(|s| s.end).map(Time::nanos),
+        };
+        let picker = Picker::new(targets, length.start, track, size, encoder);
+        if kept {
+            notes.push(note.to_owned());
         }
-        if let (Some((picker, decoder)), Some(track)) = (picker.as_mut(), &video) {
-            decoder.drain(|frame| span.push(frame, track, origin, picker, out))?;
-        }
-        if let Some((sound, decoder, track)) = sound.as_mut() {
-            decoder.drain(|frame| {
-                sound.push(
-                    frame,
-                    frame.pts().map_or(0, |t| track.nanos(t) - origin),
-                    track,
-                )
-            })?;
-        }
-        Ok(())
+        FramesPart::new(input, track, picker, chooser, range)
     }
 
-    /// Finds where the video begins and ends by reading its packets.
-    fn scan(&self, input: &mut Input, track: &Track, out: &mut Decoded) -> media::Result<()> {
-        let origin = input.origin_nanos();
-        let from = self.clip.span.map_or(i64::MIN, |s| s.start.nanos());
-        while let Some(packet) = input.next_packet()? {
-            if packet.stream() != track.index {
-                continue;
-            }
-            let Some(at) = packet
-                .pts()
-                .or(packet.dts())
-                .map(|t| track.nanos(t) - origin)
-            else {
-                continue;
-            };
-            if at >= from {
-                out.first = Some(out.first.map_or(at, |f| f.min(at)));
-                out.end = out.end.max(at + track.nanos(packet.duration().max(0)));
-            }
+    /// Where the clip starts and how long it is, as far as the choice of frames needs it
+    /// beforehand.
+    pub(super) fn counted_length(&self, input: &mut Input) -> media::Result<Length> {
+        let start = self.clip.span.map(|s| s.start.nanos());
+        let duration = 0;
+        let counts = |f: FrameRecipe| matches!(f.choice, FrameChoice::Count(_));
+        let (true, Some(track)) = (
+            self.recipe.frames.is_some_and(counts),
+            input.video().cloned(),
+        ) else {
+            return Ok(Length { start, duration });
+        };
+        let end = self.clip.span.and_then(|s| s.end).map(Time::nanos);
+        if let (Some(start), Some(end)) = (start, end) {
+            let (start, duration) = (Some(start), end - start);
+            return Ok(Length { start, duration });
         }
-        if self.clip.span.is_some() {
-            out.first = Some(from);
-        }
-        Ok(())
-    }
-
-    fn media_end(&self, input: &Input, video: Option<&Track>, audio: Option<&Track>) -> i64 {
-        let _ = input;
-        [video, audio]
-            .into_iter()
-            .flatten()
-            .filter_map(|t| t.duration)
-            .max()
-            .map_or(0, Time::nanos)
+        let (first, end) = measure(input, &track)?;
+        input.rewind()?;
+        let start = start.unwrap_or(first);
+        Ok(Length {
+            start: Some(start),
+            duration: end - start,
+        })
     }
 
     pub(super) fn no_frames(&self) -> SampleError {
@@ -241,41 +209,62 @@ impl Maker<'_> {
     }
 }
 
-/// The range of a clip, and what of its video came by.
-struct Span {
-    start: Option<i64>,
-    end: Option<i64>,
-    last: Option<i64>,
-    step: i64,
+/// Reads packets until both parts have all they need; gives the number of reads that failed.
+fn read(
+    input: &mut Input,
+    frames: &mut Option<FramesPart<'_>>,
+    sound: &mut Option<SoundPart<'_>>,
+) -> media::Result<u64> {
+    let mut errors = 0;
+    let (mut video_done, mut audio_done) = (frames.is_none(), sound.is_none());
+    while !(video_done && audio_done) {
+        let packet = match input.next_packet() {
+            Ok(Some(packet)) => packet,
+            Ok(None) => break,
+            // What was read so far is kept; the damage is counted.
+            Err(_) => {
+                errors += 1;
+                break;
+            }
+        };
+        match (&mut *frames, &mut *sound) {
+            (Some(part), _) if part.track.index == packet.stream() => {
+                video_done = part.push(packet)?;
+            }
+            (_, Some(part)) if part.track.index == packet.stream() => {
+                audio_done = part.push(&packet)?;
+            }
+            _ => {}
+        }
+    }
+    if let Some(frames) = frames {
+        frames.end()?;
+    }
+    if let Some(sound) = sound {
+        sound.end()?;
+    }
+    Ok(errors)
 }
 
-impl Span {
-    fn holds(&self, at: i64) -> bool {
-        self.start.is_none_or(|s| at >= s) && self.end.is_none_or(|e| at < e)
-    }
-
-    fn push(
-        &mut self,
-        frame: &media::Frame,
-        track: &Track,
-        origin: i64,
-        picker: &mut Picker<'_>,
-        out: &mut Decoded,
-    ) -> media::Result<()> {
-        let usual = if track.fps > 0.0 {
-            (1e9 / track.fps) as i64
-        } else {
-            40_000_000
-        };
-        let guess = self.last.map_or(0, |t| t + usual);
-        let at = frame.pts().map_or(guess, |t| track.nanos(t) - origin);
-        if !self.holds(at) {
-            return Ok(());
+/// Finds where the video begins and ends, in nanoseconds, by reading its packets.
+fn measure(input: &mut Input, track: &Track) -> media::Result<(i64, i64)> {
+    let origin = input.origin_nanos();
+    let (mut first, mut end) = (i64::MAX, 0);
+    while let Some(packet) = input.next_packet()? {
+        let own = packet.stream() == track.index && !media::is_hidden(&packet);
+        if let (true, Some(ticks)) = (own, packet.pts().or(packet.dts())) {
+            let at = track.nanos(ticks) - origin;
+            first = first.min(at);
+            end = end.max(at + track.nanos(packet.duration().max(0)));
         }
-        self.step = self.last.map_or(usual, |last| (at - last).max(0));
-        self.last = Some(at);
-        out.first.get_or_insert(at);
-        out.frames += 1;
-        picker.push(frame, at)
     }
+    Ok((first.min(end), end))
+}
+
+/// A clip's start, where it is known before its frames, and its duration, where the choice of
+/// frames needs it; in nanoseconds.
+#[derive(Clone, Copy)]
+pub(super) struct Length {
+    start: Option<i64>,
+    duration: i64,
 }

@@ -4,14 +4,10 @@ use std::path::Path;
 
 use kpack_formats::Blob;
 
-use super::audio::Sound;
-use super::frames::picture_size;
-use super::{AudioCodec, AudioRecipe, NoAudio, Preset, Recipe, Trim, VideoRecipe};
+use super::reencode::encode;
+use super::{Preset, Recipe, Trim, VideoRecipe};
 use crate::Time;
-use crate::media::{
-    self, AudioEncoder, ColorInfo, Decoder, Frame, Input, Muxer, Packet, Scaler, Track,
-    VideoEncoder, X264, Yuv,
-};
+use crate::media::{self, Input, Muxer, Packet, Track, X264};
 use crate::source::{Clip, Span};
 
 /// A video blob that was made, and what it holds.
@@ -102,7 +98,6 @@ fn cut_into(
     name: &str,
 ) -> media::Result<Option<Video>> {
     input.seek(track, span.start)?;
-    let origin = input.origin_nanos();
     let mut muxer = Muxer::new(format)?;
     let video = muxer.add_copy(input, track)?;
     let sound = input.audio().cloned();
@@ -111,25 +106,22 @@ fn cut_into(
         .map(|t| muxer.add_copy(input, t))
         .transpose()?;
     muxer.begin()?;
+    let mut cut = Cut {
+        span,
+        origin: input.origin_nanos(),
+        video: (track, video),
+        sound: sound.as_ref().zip(audio),
+        muxer,
+        first: None,
+        last: 0,
+        frames: 0,
+    };
+    // What came since the last key frame at or before the start.
     let mut group: Vec<Packet> = Vec::new();
-    let mut first = None;
-    let (mut last, mut frames) = (0, 0);
     while let Some(packet) = input.next_packet()? {
-        let is_video = packet.stream() == track.index;
-        let own = if is_video {
-            Some(track)
-        } else {
-            sound.as_ref()
+        let Some((is_video, shown, stored)) = cut.place(&packet) else {
+            continue;
         };
-        let Some(own) = own else { continue };
-        let shown = packet
-            .pts()
-            .or(packet.dts())
-            .map_or(0, |t| own.nanos(t) - origin);
-        let stored = packet
-            .dts()
-            .or(packet.pts())
-            .map_or(0, |t| own.nanos(t) - origin);
         if is_video && span.end.is_some_and(|e| stored >= e.nanos()) {
             break;
         }
@@ -139,49 +131,84 @@ fn cut_into(
         group.push(packet);
         if is_video && shown >= span.start.nanos() {
             for packet in group.drain(..) {
-                let is_video = packet.stream() == track.index;
-                let own = if is_video {
-                    track
-                } else {
-                    sound.as_ref().unwrap_or(track)
-                };
-                let shown = packet
-                    .pts()
-                    .or(packet.dts())
-                    .map_or(0, |t| own.nanos(t) - origin);
-                if first.is_none() && !(is_video && packet.is_key()) {
-                    continue;
-                }
-                let begin = *first.get_or_insert(shown);
-                if shown < begin || (!is_video && span.end.is_some_and(|e| shown >= e.nanos())) {
-                    continue;
-                }
-                if is_video {
-                    frames += 1;
-                    last = last.max(shown + own.nanos(packet.duration().max(0)));
-                }
-                let shifted = shift(packet, own.ticks_floor(begin + origin));
-                muxer.write(
-                    shifted,
-                    if is_video {
-                        video
-                    } else {
-                        audio.unwrap_or(video)
-                    },
-                )?;
+                cut.write(packet)?;
             }
         }
     }
-    let Some(begin) = first else { return Ok(None) };
+    let Some(begin) = cut.first else {
+        return Ok(None);
+    };
     Ok(Some(Video {
         name: name.to_owned(),
-        blob: muxer.finish()?.into(),
+        blob: cut.muxer.finish()?.into(),
         got_start: Time::from_nanos(begin),
-        got_end: Time::from_nanos(last),
-        frames,
+        got_end: Time::from_nanos(cut.last),
+        frames: cut.frames,
         size: (track.shown_width(), track.shown_height()),
         errors: 0,
     }))
+}
+
+/// The packets of a cut on their way into the muxer.
+struct Cut<'a> {
+    span: Span,
+    origin: i64,
+    /// The tracks and their streams in the muxer.
+    video: (&'a Track, usize),
+    sound: Option<(&'a Track, usize)>,
+    muxer: Muxer,
+    /// Time of the first frame, once it is written.
+    first: Option<i64>,
+    /// Until when the last frame is shown.
+    last: i64,
+    frames: u64,
+}
+
+impl Cut<'_> {
+    fn track(&self, packet: &Packet) -> Option<(&Track, usize)> {
+        let is_video = packet.stream() == self.video.0.index;
+        let track = if is_video {
+            Some(self.video)
+        } else {
+            self.sound
+        };
+        track.filter(|(track, _)| track.index == packet.stream())
+    }
+
+    /// Whether a packet is of the video, and its presentation and decoding time in nanoseconds.
+    fn place(&self, packet: &Packet) -> Option<(bool, i64, i64)> {
+        let (track, _) = self.track(packet)?;
+        let at = |ticks: Option<i64>| ticks.map_or(0, |t| track.nanos(t) - self.origin);
+        let shown = at(packet.pts().or(packet.dts()));
+        let stored = at(packet.dts().or(packet.pts()));
+        Some((packet.stream() == self.video.0.index, shown, stored))
+    }
+
+    fn write(&mut self, packet: Packet) -> media::Result<()> {
+        let (Some((is_video, shown, _)), Some((track, stream))) =
+            (self.place(&packet), self.track(&packet))
+        else {
+            return Ok(());
+        };
+        let ticks = |begin: i64| track.ticks_floor(begin + self.origin);
+        let begin = match self.first {
+            Some(begin) => begin,
+            None if is_video && packet.is_key() => shown,
+            None => return Ok(()),
+        };
+        let by = ticks(begin);
+        let duration = track.nanos(packet.duration().max(0));
+        self.first = Some(begin);
+        let beyond = !is_video && self.span.end.is_some_and(|e| shown >= e.nanos());
+        if shown < begin || beyond {
+            return Ok(());
+        }
+        if is_video {
+            self.frames += 1;
+            self.last = self.last.max(shown + duration);
+        }
+        self.muxer.write(shift(packet, by), stream)
+    }
 }
 
 fn shift(mut packet: Packet, by: i64) -> Packet {
@@ -189,231 +216,6 @@ fn shift(mut packet: Packet, by: i64) -> Packet {
     packet.set_pts(pts.map(|t| t - by));
     packet.set_dts(dts.map(|t| t - by));
     packet
-}
-
-/// Decodes the range and encodes it again as H.264 and AAC.
-fn encode(
-    input: &mut Input,
-    track: &Track,
-    span: Span,
-    ranged: bool,
-    recipe: &Recipe,
-    settings: X264<'_>,
-) -> media::Result<Option<Video>> {
-    input.rewind()?;
-    let sound_track = input.audio().cloned();
-    if ranged {
-        let lead = if sound_track.is_some() {
-            200_000_000
-        } else {
-            0
-        };
-        input.seek(track, Time::from_nanos((span.start.nanos() - lead).max(0)))?;
-    }
-    let shown = (track.shown_width(), track.shown_height());
-    let (size, _) = picture_size(shown, recipe.size, recipe.upscale);
-    // H.264 with 4:2:0 chroma has even sides.
-    let size = ((size.0 & !1).max(2), (size.1 & !1).max(2));
-    let mut pass = Pass {
-        origin: input.origin_nanos(),
-        span,
-        size,
-        settings,
-        muxer: Muxer::new("mp4")?,
-        encoder: None,
-        sound_shape: None,
-        sound_encoder: None,
-        scaler: Scaler::default(),
-        picture: Yuv::default(),
-        first: None,
-        last: None,
-        step: 0,
-        frames: 0,
-        errors: 0,
-    };
-    let mut decoder = Decoder::new(input, track)?;
-    let range = span.end.map(|e| (span.start.nanos(), e.nanos()));
-    let mut sound = match &sound_track {
-        Some(t) => {
-            let recipe = whole_sound(t);
-            let (rate, channels) = (
-                recipe.sample_rate.unwrap_or(48_000),
-                recipe.channels.unwrap_or(2),
-            );
-            pass.sound_shape = Some((rate, channels));
-            Some((Sound::new(&recipe, range), Decoder::new(input, t)?, t))
-        }
-        None => None,
-    };
-    pass.run(input, track, &mut decoder, &mut sound)?;
-    let Some(first) = pass.first else {
-        return Ok(None);
-    };
-    let mut muxer = pass.muxer;
-    if let Some(encoder) = &mut pass.encoder {
-        encoder.finish(&mut muxer)?;
-    }
-    let mut errors = pass.errors + decoder.errors();
-    if let Some((sound, decoder, _)) = sound {
-        errors += decoder.errors();
-        if let (Some(done), Some(encoder)) = (sound.finish()?, &mut pass.sound_encoder) {
-            encoder.encode_all(&done.samples, &mut muxer)?;
-        }
-    }
-    let last = pass.last.unwrap_or(first) + pass.step;
-    Ok(Some(Video {
-        name: "mp4".to_owned(),
-        blob: muxer.finish()?.into(),
-        got_start: Time::from_nanos(first),
-        got_end: Time::from_nanos(span.end.map_or(last, |e| e.nanos().min(last))),
-        frames: pass.frames,
-        size,
-        errors,
-    }))
-}
-
-type SoundPart<'a> = Option<(Sound, Decoder, &'a Track)>;
-
-/// The state of one pass of decoding and encoding.
-struct Pass<'a> {
-    origin: i64,
-    span: Span,
-    size: (u32, u32),
-    settings: X264<'a>,
-    muxer: Muxer,
-    encoder: Option<VideoEncoder>,
-    /// Rate in Hz and channels of the sound, where there is any.
-    sound_shape: Option<(u32, u32)>,
-    sound_encoder: Option<AudioEncoder>,
-    scaler: Scaler,
-    picture: Yuv,
-    first: Option<i64>,
-    last: Option<i64>,
-    step: i64,
-    frames: u64,
-    errors: u64,
-}
-
-impl Pass<'_> {
-    fn run(
-        &mut self,
-        input: &mut Input,
-        track: &Track,
-        decoder: &mut Decoder,
-        sound: &mut SoundPart<'_>,
-    ) -> media::Result<()> {
-        let (mut video_done, mut audio_done) = (false, sound.is_none());
-        while !(video_done && audio_done) {
-            let packet = match input.next_packet() {
-                Ok(Some(packet)) => packet,
-                Ok(None) => break,
-                // What was read so far is kept; the damage is counted.
-                Err(_) => {
-                    self.errors += 1;
-                    break;
-                }
-            };
-            if packet.stream() == track.index {
-                let at = |ticks: Option<i64>| ticks.map(|t| track.nanos(t) - self.origin);
-                let end = self.span.end.map(Time::nanos);
-                video_done = at(packet.dts()).zip(end).is_some_and(|(t, end)| t >= end);
-                let shown = at(packet.pts().or(packet.dts()));
-                decoder.set_wanted(shown.is_none_or(|t| self.holds(t)));
-                decoder.feed(&packet, |frame| self.push(frame, track))?;
-            } else if let Some((sound, decoder, own)) = sound {
-                if let Some(t) = packet.pts() {
-                    audio_done = sound.is_full(own.nanos(t) - self.origin);
-                }
-                let origin = self.origin;
-                decoder.feed(&packet, |frame| {
-                    sound.push(frame, frame.pts().map_or(0, |t| own.nanos(t) - origin), own)
-                })?;
-            }
-        }
-        decoder.drain(|frame| self.push(frame, track))?;
-        if let Some((sound, decoder, own)) = sound {
-            let origin = self.origin;
-            decoder.drain(|frame| {
-                sound.push(frame, frame.pts().map_or(0, |t| own.nanos(t) - origin), own)
-            })?;
-        }
-        Ok(())
-    }
-
-    /// Opens the encoders with the first frame, whose tags say what the colours mean. The video
-    /// becomes the first stream.
-    fn open(&mut self, track: &Track, color: ColorInfo) -> media::Result<()> {
-        let encoder = VideoEncoder::new(
-            self.size,
-            track.time_base,
-            track.fps,
-            color,
-            self.settings,
-            &mut self.muxer,
-        )?;
-        self.encoder = Some(encoder);
-        if let Some((rate, channels)) = self.sound_shape {
-            self.sound_encoder = Some(AudioEncoder::new("aac", rate, channels, &mut self.muxer)?);
-        }
-        Ok(())
-    }
-
-    fn holds(&self, at: i64) -> bool {
-        at >= self.span.start.nanos() && self.span.end.is_none_or(|e| at < e.nanos())
-    }
-
-    fn push(&mut self, frame: &Frame, track: &Track) -> media::Result<()> {
-        let usual = if track.fps > 0.0 {
-            (1e9 / track.fps) as i64
-        } else {
-            40_000_000
-        };
-        let guess = self.last.map_or(0, |t| t + usual);
-        let at = frame.pts().map_or(guess, |t| track.nanos(t) - self.origin);
-        if !self.holds(at) || self.last.is_some_and(|last| at <= last) {
-            return Ok(());
-        }
-        let color = self
-            .scaler
-            .planes(frame, self.size, track.rotation, &mut self.picture)?;
-        if self.encoder.is_none() {
-            self.open(track, color)?;
-        }
-        let Some(encoder) = &mut self.encoder else {
-            return Ok(());
-        };
-        self.step = self.last.map_or(usual, |last| at - last);
-        self.last = Some(at);
-        self.first.get_or_insert(at);
-        self.frames += 1;
-        let pts = track.ticks_floor(
-            at.saturating_sub(self.span.start.nanos())
-                .saturating_add(HALF_TICK),
-        );
-        encoder.push(&self.picture, pts, &mut self.muxer)
-    }
-}
-
-/// Times were rounded to nanoseconds once; this brings them back to their tick.
-const HALF_TICK: i64 = 500;
-
-/// Sound for a re-encoded video: at the source's rate, where AAC knows it, in at most two channels.
-fn whole_sound(track: &Track) -> AudioRecipe {
-    const RATES: [u32; 12] = [
-        8000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 64_000, 88_200,
-        96_000,
-    ];
-    let rate = if RATES.contains(&track.sample_rate) {
-        track.sample_rate
-    } else {
-        48_000
-    };
-    AudioRecipe {
-        codec: AudioCodec::Wav,
-        sample_rate: Some(rate),
-        channels: Some(track.channels.clamp(1, 2)),
-        no_audio: NoAudio::Keep,
-    }
 }
 
 /// The packets of the sound track in a container of their kind, and its name; `None` without sound.

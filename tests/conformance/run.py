@@ -33,6 +33,7 @@ READERS = {
     "read_webdataset": ("light", True),
     "read_frames": ("light", True),
     "read_tfrecord": ("light", True),
+    "read_quality": ("light", True),
     "read_tf": ("tf", False),
     "read_dali": ("dali", False),
 }
