@@ -6,6 +6,9 @@ use super::{Candidate, Is, Paths, boxes, frames};
 use crate::probe::{Depth, Probed, probe};
 use crate::sample::Class;
 
+/// Seconds by which a file may go on behind its clip and still be that clip alone.
+const MORE: f64 = 0.5;
+
 /// Why a clip is left out.
 pub(super) type Refusal = (Option<Class>, String);
 
@@ -58,7 +61,7 @@ fn file(
     let depth = match candidate.is {
         _ if paths.options.decode || count => Some(Depth::All),
         Is::Unproven => Some(Depth::First),
-        _ if range => Some(Depth::Header),
+        _ if range || candidate.ends.is_some() => Some(Depth::Header),
         _ => None,
     };
     let Some(depth) = depth else {
@@ -77,6 +80,9 @@ fn file(
     }
     if count {
         entry.frames = found.frames.filter(|_| found.video_codec.is_some());
+    }
+    if let Some(end) = candidate.ends {
+        entry.longer = found.duration.is_none_or(|whole| whole.secs() > end + MORE);
     }
     if range {
         entry.range = found.duration.map(|end| (0.0, end.secs()));

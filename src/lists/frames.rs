@@ -70,6 +70,7 @@ pub(super) fn candidates(
         file: dir.join(&below),
         is: Is::Folder,
         json: Some(json_of(&dir.join(&below))),
+        ends: None,
         entry: Entry {
             place: below.to_string_lossy().into_owned(),
             labels: class

@@ -37,6 +37,7 @@ pub(super) fn candidates(
             (Some(file), None) => candidates.push(Candidate {
                 split: clip.split,
                 json: None,
+                ends: None,
                 file,
                 is: Is::Unproven,
                 entry: Entry {

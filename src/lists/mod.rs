@@ -86,6 +86,8 @@ struct Candidate {
     is: Is,
     /// JSON that may hold boxes.
     json: Option<PathBuf>,
+    /// Where in the file the clip ends, in seconds, if it is not known whether the file goes on.
+    ends: Option<f64>,
 }
 
 /// What a candidate is.

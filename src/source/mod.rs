@@ -14,6 +14,7 @@ mod annotations;
 mod class_file;
 mod classes;
 mod clip;
+mod identity;
 mod input;
 mod keys;
 mod locate;
@@ -30,6 +31,7 @@ mod window;
 use std::path::PathBuf;
 
 pub use clip::{Clip, NamedBy, Span};
+pub(crate) use identity::identity;
 pub use input::{Input, Problem, Row};
 pub use readers::{READERS, Reader};
 

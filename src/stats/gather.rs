@@ -11,7 +11,7 @@ use crate::pipeline::{DATASET, Outcome, OutcomeRow, SAMPLES};
 use crate::probe::{Depth, Probed, probe};
 use crate::progress::Progress;
 use crate::sample::Class;
-use crate::source::{self, Clip, NamedBy, ReadOptions, Row};
+use crate::source::{self, Clip, NamedBy, ReadOptions, Row, identity};
 use crate::{Error, Result};
 
 /// Seconds by which a clip may be shorter than its time range before it counts as short.
@@ -85,7 +85,8 @@ fn of_outcome(row: OutcomeRow, set: usize) -> Record {
         class: row.class,
         reason,
         media: row.media.map(PathBuf::from),
-        start: row.start.map_or(0.0, |start| start.secs()),
+        // What is asked counts from the source's start, of which the media may be a cut.
+        start: row.got_start.map_or(0.0, |start| start.secs()),
         duration: duration.filter(|_| row.outcome == Outcome::Done),
         fps: row.fps,
         size: row.width.zip(row.height),
@@ -134,31 +135,6 @@ fn is_short(duration: Option<f64>, asked: Option<f64>) -> bool {
 fn short(duration: Option<f64>, asked: Option<f64>) -> Option<String> {
     let (duration, asked) = duration.zip(asked)?;
     Some(format!("{duration:.3} s long, {asked:.3} s were asked for"))
-}
-
-/// The video that a name is of, and the time range in it, in microseconds.
-fn identity(source: &str) -> (String, Option<(i64, i64)>) {
-    let name = source.rsplit('/').next().unwrap_or(source);
-    let known =
-        |e: &str| (2..=4).contains(&e.len()) && e.bytes().all(|b| b.is_ascii_alphanumeric());
-    let stem = match name.rsplit_once('.') {
-        Some((stem, extension)) if !stem.is_empty() && known(extension) => stem,
-        _ => name,
-    };
-    let mut parts = stem.rsplitn(3, '_');
-    let mut seconds = || {
-        let digits = parts.next()?;
-        let whole = digits.len() >= 6 && digits.bytes().all(|b| b.is_ascii_digit());
-        whole.then(|| digits.parse::<i64>().ok()).flatten()
-    };
-    let (end, start) = (seconds(), seconds());
-    match (start, end, parts.next()) {
-        (Some(start), Some(end), Some(id)) if !id.is_empty() && start < end => {
-            let micros = |s: i64| s.saturating_mul(1_000_000);
-            (id.to_owned(), Some((micros(start), micros(end))))
-        }
-        _ => (stem.to_owned(), None),
-    }
 }
 
 /// The rows of media and annotation files; each file is probed.
@@ -278,28 +254,5 @@ fn fill(record: &mut Record, clip: &Clip, found: Probed) {
         record.state = State::Short;
         record.class = Some(Class::TooShort);
         record.reason = short(record.duration, asked);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_say_of_which_video_a_clip_is() {
-        for (name, id, range) in [
-            (
-                "val/run/-3B32lodo2M_000059_000069.mp4",
-                "-3B32lodo2M",
-                Some((59, 69)),
-            ),
-            ("a_b_c_000000_000010", "a_b_c", Some((0, 10))),
-            ("-3B32lodo2M", "-3B32lodo2M", None),
-            ("x_000020_000010.mp4", "x_000020_000010", None),
-            ("v1.2_000001_000002.webm", "v1.2", Some((1, 2))),
-        ] {
-            let range = range.map(|(a, b)| (a * 1_000_000, b * 1_000_000));
-            assert_eq!(identity(name), (id.to_owned(), range), "{name}");
-        }
     }
 }

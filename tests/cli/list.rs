@@ -252,6 +252,50 @@ fn a_dataset_of_shards_lists_its_media_and_only_dmvr_takes_time_ranges() {
     );
 }
 
+/// Shards of trimmed clips: their rows have times in the source, of which each file is the clip.
+#[test]
+fn trimmed_clips_of_a_kinetics_table_are_listed_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let clip = fixture("media/h264_bframes_aac.mp4");
+    put(dir, "m/-3B32lodo2M_000059_000063.mp4", &clip);
+    put(dir, "m/abcdefghijk.mp4", &clip);
+    let table = "label,youtube_id,time_start,time_end,split\n\
+                 massaging person's head,-3B32lodo2M,59,63,val\nrun,abcdefghijk,0,2,val\nrun,abcdefghijk,1,3,val\n";
+    let table = put(dir, "k.csv", table);
+    let (table, media, out) = (table.to_str().unwrap(), dir.join("m"), dir.join("out"));
+    let (media, to) = (media.to_str().unwrap(), out.to_str().unwrap());
+    let ended = kpack([
+        "webdataset",
+        table,
+        "--media-dir",
+        media,
+        "-o",
+        to,
+        "-q",
+        "--frames",
+        "1",
+    ]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let ended = list(&out, "slowfast", &[]);
+    assert_eq!(ended.code, 3, "{}", ended.err);
+    assert_eq!(
+        ended.err.matches("time range of a longer file").count(),
+        2,
+        "{}",
+        ended.err
+    );
+    let text = read(out.join("lists/slowfast/val.csv"));
+    assert_eq!(text, format!("{media}/-3B32lodo2M_000059_000063.mp4 0\n"));
+    assert_eq!(list(&out, "dmvr", &[]).code, 0);
+    let text = read(out.join("lists/dmvr/val.csv"));
+    let lines: Vec<&str> = text.lines().skip(1).collect();
+    let whole = format!("{media}/-3B32lodo2M_000059_000063.mp4,0,4,massaging person's head");
+    assert_eq!(lines[0], whole);
+    assert_eq!(lines[1], format!("{media}/abcdefghijk.mp4,0,2,run"));
+    assert_eq!(lines[2], format!("{media}/abcdefghijk.mp4,1,3,run"));
+}
+
 #[test]
 fn frame_folders_are_counted_and_gaps_are_named() {
     let dir = tempfile::tempdir().unwrap();
