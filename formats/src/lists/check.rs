@@ -10,7 +10,9 @@ pub(super) fn printable(path: &str) -> Check {
     if path.is_empty() {
         return Err("the path is empty".to_owned());
     }
-    match path.chars().find(|c| c.is_control()) {
+    // U+2028 and U+2029 end a line for Python's splitlines.
+    let ends_line = |c: &char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+    match path.chars().find(ends_line) {
         Some(c) => Err(format!(
             "the path {path:?} holds the control character {:?}, which ends a line or a field: \
              rename it",

@@ -229,6 +229,7 @@ fn pytorchvideo_splits_at_the_last_space() {
     let mut entries = videos();
     entries.push(video("spaces but no label.mp4", None));
     entries.push(video("ends with space ", Some(PERSON)));
+    entries.push(video("line\u{2028}separator.mp4", Some(PERSON)));
     let list = render("pytorchvideo", &entries);
     let parse = |line: &&str| {
         let at = line.trim_end().rfind(char::is_whitespace).unwrap();
@@ -236,5 +237,5 @@ fn pytorchvideo_splits_at_the_last_space() {
         (path.to_owned(), label.parse().unwrap())
     };
     let read: Vec<_> = lines_of(&list.text).iter().map(parse).collect();
-    assert_eq!(read, said(&entries, &[4, 7]));
+    assert_eq!(read, said(&entries, &[4, 7, 8]));
 }
