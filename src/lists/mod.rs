@@ -115,6 +115,7 @@ pub fn gather(
         let dir = dir.display();
         return Err(Error::usage(format!("{dir}: no such folder")));
     }
+    unfinished(dir)?;
     let mut gathered = Gathered::default();
     let candidates = match consumer.wants {
         _ if dir.join(SAMPLES).is_file() => {
@@ -138,6 +139,17 @@ pub fn gather(
     };
     examine_all(candidates, consumer, &paths, &mut gathered, progress)?;
     Ok(gathered)
+}
+
+/// Refuses a dataset that is still being packed: what it holds would be taken for media.
+pub(crate) fn unfinished(dir: &Path) -> Result<()> {
+    if dir.join(".kpack").is_dir() && !dir.join(SAMPLES).is_file() {
+        let dir = dir.display();
+        return Err(Error::usage(format!(
+            "{dir}: unfinished: the command that packs it, again, continues; kpack merge joins parts"
+        )));
+    }
+    Ok(())
 }
 
 /// Looks at all candidates on many threads, and keeps their order.

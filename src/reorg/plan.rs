@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::spelling::Names;
-use super::{Arrange, Arranged, Fate, Spelling};
+use super::{Arrange, Arranged, By, Fate, Spelling};
 use crate::source::{Clip, Input};
 use crate::{Error, Result};
 
@@ -38,6 +38,7 @@ pub(super) fn plan(input: &Input, arrange: &Arrange) -> Result<Plan> {
     let mut unknown: HashSet<String> = HashSet::new();
     let mut holders: HashMap<PathBuf, PathBuf> = HashMap::new();
     let mut seen: HashSet<(PathBuf, PathBuf)> = HashSet::new();
+    let mut moved: HashMap<PathBuf, PathBuf> = HashMap::new();
     let mut items = Vec::with_capacity(input.rows.len());
     for row in &input.rows {
         let clip = &row.clip;
@@ -63,6 +64,7 @@ pub(super) fn plan(input: &Input, arrange: &Arrange) -> Result<Plan> {
         if let Some(label) = label.as_deref().filter(|_| arrange.layout.has_class()) {
             one_class(label, arrange.spelling, &mut folders)?;
         }
+        let file = file.and_then(|file| once(&mut moved, file, &place, arrange.by));
         let after = match &file {
             Ok(file) => holder(&mut holders, &place, file),
             Err(_) => None,
@@ -100,6 +102,28 @@ fn file(clip: &Clip, problem: Option<&str>) -> Result<PathBuf, String> {
         (Some(file), None) => Ok(file.clone()),
         (_, Some(reason)) => Err(reason.to_owned()),
         (None, None) => Err("not found".to_owned()),
+    }
+}
+
+/// Refuses to move a file to two places.
+fn once(
+    moved: &mut HashMap<PathBuf, PathBuf>,
+    file: PathBuf,
+    place: &Path,
+    by: By,
+) -> Result<PathBuf, String> {
+    if by != By::Move {
+        return Ok(file);
+    }
+    match moved.get(&file) {
+        Some(other) => Err(format!(
+            "the same file is moved to {}: --by copy, hardlink or symlink gives it two places",
+            other.display()
+        )),
+        None => {
+            moved.insert(file.clone(), place.to_owned());
+            Ok(file)
+        }
     }
 }
 

@@ -249,3 +249,34 @@ fn spellings_come_back_and_classes_do_not_melt_together() {
     let error = reorg(&input, &out, &arrange, &crate::progress::NoProgress, &stop).unwrap_err();
     assert!(error.to_string().contains("`a b` and `a_b`"), "{error}");
 }
+
+/// What a crash can leave: both names of a file that was being moved, half of a copy, half a line.
+#[test]
+fn what_a_crash_left_is_taken_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let (media, out) = (dir.path().join("in"), dir.path().join("out"));
+    tree(&media, &[("run/a.mp4", "a"), ("run/b.mp4", "b")]);
+    tree(&out, &[(".b.mp4.tmp", "half"), (JOURNAL, "{\"path\":\"x")]);
+    fs::hard_link(media.join("run/a.mp4"), out.join("a.mp4")).unwrap();
+    let arrange = Arrange {
+        by: By::Move,
+        layout: TreeLayout::Flat,
+        ..Arrange::default()
+    };
+    let report = run(&media, &out, &arrange, u64::MAX);
+    assert_eq!((report.placed, report.left.len()), (2, 0), "{report:?}");
+    assert_eq!(content(&media).len(), 0);
+    assert_eq!(content(&out)["a.mp4"], "a");
+    assert_eq!(content(&out)["b.mp4"], "b");
+    let journal = fs::read_to_string(out.join(JOURNAL)).unwrap();
+    assert_eq!(journal.lines().count(), 3, "{journal}");
+    // A half copy is begun anew, and its name is used no more.
+    tree(&media, &[("run/b.mp4", "b")]);
+    fs::remove_file(out.join("b.mp4")).unwrap();
+    let by_copy = Arrange {
+        by: By::Copy,
+        ..arrange
+    };
+    assert_eq!(run(&media, &out, &by_copy, u64::MAX).placed, 1);
+    assert!(!out.join(".b.mp4.tmp").exists());
+}

@@ -28,6 +28,7 @@ pub fn gather(
 ) -> Result<(Vec<Record>, Vec<String>)> {
     let (mut records, mut notes) = (Vec::new(), Vec::new());
     for (set, input) in inputs.iter().enumerate() {
+        crate::lists::unfinished(input)?;
         match rows_of(input) {
             Some(rows) => {
                 let file = File::open(&rows).map_err(Error::io("cannot open", &rows))?;

@@ -114,3 +114,40 @@ fn collisions_are_named_and_left() {
     assert_eq!(ended.code, 2);
     assert!(ended.err.contains("--layout"), "{}", ended.err);
 }
+
+#[test]
+fn a_file_of_two_classes_is_moved_once_and_linked_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    put(dir, "m/abcdefghijk.mp4", "x");
+    let table = "label,youtube_id,time_start,time_end\nrun,abcdefghijk,0,10\njump,abcdefghijk,20,30\nrun,abcdefghijk,40,50\n";
+    let table = put(dir, "k.csv", table);
+    let (table, media) = (table.to_str().unwrap(), dir.join("m"));
+    let run = |by: &str| {
+        let out = dir.join(by);
+        let (media, out) = (media.to_str().unwrap(), out.to_str().unwrap());
+        kpack([
+            "reorg",
+            table,
+            "--media-dir",
+            media,
+            "-o",
+            out,
+            "--layout",
+            "class",
+            "--by",
+            by,
+        ])
+    };
+    let ended = run("symlink");
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert!(ended.err.contains("2 files placed"), "{}", ended.err);
+    let ended = run("move");
+    assert_eq!(ended.code, 3, "{}", ended.err);
+    assert!(
+        ended.err.contains("is moved to run/abcdefghijk.mp4"),
+        "{}",
+        ended.err
+    );
+    assert!(dir.join("move/run/abcdefghijk.mp4").is_file() && media.is_dir());
+}

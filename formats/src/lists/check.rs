@@ -34,13 +34,26 @@ pub(super) fn one_field(path: &str) -> Check {
     Ok(())
 }
 
-/// As [`one_field`], for parsers that take quotes away.
-pub(super) fn unquoted_field(path: &str) -> Check {
+/// Texts that pandas reads as no value, or as truth values.
+const NOT_TEXT: &[&str] = &[
+    "#N/A", "#NA", "-1.#IND", "-1.#QNAN", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA", "NULL", "None",
+    "n/a", "null", "True", "TRUE", "true", "False", "FALSE", "false",
+];
+
+/// As [`one_field`], for lists that pandas reads: it takes quotes away, and a path that looks like
+/// a number (`00123`) is one.
+pub(super) fn pandas_field(path: &str) -> Check {
     one_field(path)?;
     if path.contains('"') {
         return Err(format!(
             "the path {path:?} holds a quote, which this consumer's CSV reader takes away: \
              rename it"
+        ));
+    }
+    if path.parse::<f64>().is_ok() || NOT_TEXT.contains(&path) {
+        return Err(format!(
+            "the path {path:?} is no text for this consumer's CSV reader: put something in front \
+             with --prefix or --absolute"
         ));
     }
     Ok(())

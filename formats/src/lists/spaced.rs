@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use super::check::{Check, frames, index, indexes, lines, one_field, printable, unquoted_field};
+use super::check::{Check, frames, index, indexes, lines, one_field, pandas_field, printable};
 use super::{Companion, Entry, FrameFiles, Rendered};
 
 /// `path`, `path 1`, or `path 1 3` with `multi_class`; split at single spaces. A missing label is
@@ -90,7 +90,7 @@ pub(super) fn slowfast_frames(entries: &[Entry]) -> Rendered {
 /// `path 1`, read by pandas with one space between: column 1 must be there, so "none" is -1.
 pub(super) fn videomae(entries: &[Entry]) -> Rendered {
     lines(entries, "", |entry, text| {
-        unquoted_field(&entry.path)?;
+        pandas_field(&entry.path)?;
         let name = entry.path.rsplit('/').next().unwrap_or_default();
         if !name.contains('.') {
             return Err(format!(
@@ -105,7 +105,7 @@ pub(super) fn videomae(entries: &[Entry]) -> Rendered {
 /// As [`videomae`], without its rule for names.
 pub(super) fn videomaev2_video(entries: &[Entry]) -> Rendered {
     lines(entries, "", |entry, text| {
-        unquoted_field(&entry.path)?;
+        pandas_field(&entry.path)?;
         put(text, &entry.path, &[index(entry)?.unwrap_or(-1)]);
         Ok(())
     })
@@ -114,7 +114,7 @@ pub(super) fn videomaev2_video(entries: &[Entry]) -> Rendered {
 /// `folder 163 1`, read by pandas; the last column is the label.
 pub(super) fn videomaev2_frames(entries: &[Entry]) -> Rendered {
     frame_lines(entries, "img_{:05}.jpg", |entry, files, text| {
-        unquoted_field(&entry.path)?;
+        pandas_field(&entry.path)?;
         let fields = [whole(files.count)?, index(entry)?.unwrap_or(-1)];
         put(text, &entry.path, &fields);
         Ok(())

@@ -239,3 +239,15 @@ fn pytorchvideo_splits_at_the_last_space() {
     let read: Vec<_> = lines_of(&list.text).iter().map(parse).collect();
     assert_eq!(read, said(&entries, &[4, 7, 8]));
 }
+
+#[test]
+fn a_folder_that_pandas_would_take_for_a_number_is_refused() {
+    let names = ["00123", "1e5", "NA", "null", "nan", "True", "v_00123"];
+    let entries: Vec<Entry> = names
+        .iter()
+        .map(|name| folder(name, 9, Some(PERSON)))
+        .collect();
+    let list = render("videomaev2-frames", &entries);
+    assert_eq!(list.text, "v_00123 9 2\n");
+    assert!(list.refused.iter().all(|(_, why)| why.contains("--prefix")));
+}
