@@ -19,7 +19,7 @@ use super::{Common, Exit, classes, out};
 const HELP: &str = "\
 Examples:
   kpack subset kinetics-400_train.csv -o mini.csv --classes-random 40 --per-class 100 --seed 1
-  kpack subset train.csv val.csv -o swim.csv --class 'swimming *' --class diving_cliff
+  kpack subset train.csv val.csv -o swim.csv --class 'swimming *' diving_cliff
   kpack subset train.csv -o sports.csv --categories categories.json --category 'ball sports'
   kpack subset train.csv -o here.csv --media-dir videos --per-class 50 --val-fraction 0.1
 
@@ -42,8 +42,8 @@ pub(crate) struct Subset {
     /// The annotation file to write
     #[arg(short, long, value_name = "CSV")]
     out: PathBuf,
-    /// A class by name, in any spelling, or by glob (*, ?, [abc]); repeatable
-    #[arg(long = "class", value_name = "NAME|GLOB")]
+    /// Classes by name, in any spelling, or by glob (*, ?, [abc]); behind FILE
+    #[arg(long = "class", value_name = "NAME|GLOB", num_args = 1..)]
     class: Vec<String>,
     /// A file with names of classes, in any shape that --labels takes
     #[arg(long, value_name = "FILE")]
@@ -51,8 +51,8 @@ pub(crate) struct Subset {
     /// Groups of classes, {"group": ["class", ..], ..}
     #[arg(long, value_name = "FILE")]
     categories: Option<PathBuf>,
-    /// A group of --categories; repeatable
-    #[arg(long, value_name = "NAME", requires = "categories")]
+    /// Groups of --categories; behind FILE
+    #[arg(long, value_name = "NAME", requires = "categories", num_args = 1..)]
     category: Vec<String>,
     /// Of these classes the first N, in the order of their indexes
     #[arg(long, value_name = "N", conflicts_with = "classes_random")]
@@ -123,6 +123,16 @@ impl Subset {
         let mut input = source::read(&self.files, &options)?;
         let exit = classes::tell_problems(&input, common);
         let selected = select::select(&mut input, &self.selection()?)?;
+        if selected.clips == 0 {
+            let Selected {
+                problems, others, ..
+            } = selected;
+            return Err(Error::usage(format!(
+                "nothing is left: {problems} clips are missing or not understood, {others} are of \
+                 other classes"
+            ))
+            .into());
+        }
         let mut rows = Vec::new();
         let shape = match self.shape {
             ShapeKind::Csv => Shape::Table,

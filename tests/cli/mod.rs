@@ -5,6 +5,7 @@ mod inspect;
 mod list;
 mod reorg;
 mod stats;
+mod subset;
 mod usage;
 
 use std::ffi::OsStr;
