@@ -16,7 +16,7 @@ help:
 	@echo 'make demo              pack fixtures/classes into three formats under $(DEMO)/ and show them'
 	@echo 'make test              every test, and the light conformance readers'
 	@echo 'make check             format, lint, docs, licences'
-	@echo 'make conformance       read kpack output with webdataset, tfrecord, tarfile, GNU tar'
+	@echo 'make conformance       read kpack output with webdataset, tfrecord, tarfile, GNU tar; lists with mmaction2, pandas'
 	@echo 'make conformance-full  the same with TensorFlow and DALI besides'
 	@echo 'make bench             kpack beside other tools, on the same clips in the same run'
 	@echo 'make bench-memory      peak memory with many clips and with a two-hour video'

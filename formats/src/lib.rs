@@ -49,6 +49,7 @@ mod input;
 mod kidx;
 mod labels;
 mod limits;
+pub mod lists;
 mod log;
 mod names;
 pub mod npy;

@@ -12,9 +12,12 @@ mod exit;
 mod frames;
 mod inspect;
 mod libav;
+mod list;
 mod out;
 mod pack;
+mod reorg;
 mod signals;
+mod stats;
 mod subset;
 mod tfrecord;
 mod values;
@@ -76,6 +79,9 @@ enum Command {
     Classes(classes::Classes),
     Subset(Box<subset::Subset>),
     Inspect(inspect::Inspect),
+    List(list::List),
+    Reorg(reorg::Reorg),
+    Stats(stats::StatsCommand),
     Doctor(doctor::Doctor),
 }
 
@@ -101,6 +107,9 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Classes(command) => command.run(&cli.common),
         Command::Subset(command) => command.run(&cli.common),
         Command::Inspect(command) => command.run(&cli.common),
+        Command::List(command) => command.run(&cli.common),
+        Command::Reorg(command) => command.run(&cli.common),
+        Command::Stats(command) => command.run(&cli.common),
         Command::Doctor(command) => command.run(&cli.common),
     };
     result.unwrap_or_else(|error| {

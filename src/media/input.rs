@@ -80,6 +80,15 @@ impl Input {
                 .into_owned()
         }
     }
+    /// Duration as the container says, else as its longest track does.
+    pub fn duration(&self) -> Option<Time> {
+        // SAFETY: the context is open.
+        let ticks = unsafe { (*self.context.as_ptr()).duration };
+        // Ticks are of a microsecond.
+        let whole = (ticks > 0).then(|| Time::from_nanos(ticks.saturating_mul(1000)));
+        let tracks = [&self.video, &self.audio].into_iter().flatten();
+        whole.or_else(|| tracks.filter_map(|track| track.duration).max())
+    }
     /// Whether every frame's packet carries its own presentation time.
     pub fn packets_have_pts(&self) -> bool {
         let name = self.container();

@@ -52,6 +52,7 @@ pub use options::{FailureLimit, Options};
 pub use outline::{Outline, SplitOutline};
 pub use plan::{Part, Plan, PlanOptions, ShardRule};
 pub use row::{Outcome, OutcomeRow};
+pub(crate) use shuffle::shuffle;
 pub use summary::{Counts, End, Summary};
 pub use target::{ShardTarget, Target, TreeWriter};
 

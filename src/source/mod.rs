@@ -14,6 +14,7 @@ mod annotations;
 mod class_file;
 mod classes;
 mod clip;
+mod identity;
 mod input;
 mod keys;
 mod locate;
@@ -30,6 +31,7 @@ mod window;
 use std::path::PathBuf;
 
 pub use clip::{Clip, NamedBy, Span};
+pub(crate) use identity::identity;
 pub use input::{Input, Problem, Row};
 pub use readers::{READERS, Reader};
 
@@ -156,6 +158,11 @@ fn finish(mut raw: Raw, key: String, classes: &classes::ClassMap, gather: &Gathe
         },
         problem: raw.problem,
     }
+}
+
+/// Whether a file that begins with `head` is video or sound.
+pub(crate) fn is_media_head(head: &[u8]) -> bool {
+    media_kind::is_media_head(head)
 }
 
 /// The class names of a file in any shape that `--labels` takes, by index; a hole is an empty name.

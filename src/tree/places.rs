@@ -33,10 +33,12 @@ impl TreeLayout {
             TreeLayout::SplitClass => "split-class",
         }
     }
-    const fn has_split(self) -> bool {
+    /// Whether there is a folder for the split.
+    pub(crate) const fn has_split(self) -> bool {
         matches!(self, TreeLayout::Split | TreeLayout::SplitClass)
     }
-    const fn has_class(self) -> bool {
+    /// Whether there is a folder for the class.
+    pub(crate) const fn has_class(self) -> bool {
         matches!(self, TreeLayout::Class | TreeLayout::SplitClass)
     }
 }

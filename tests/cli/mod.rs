@@ -2,6 +2,9 @@
 
 mod annotations;
 mod inspect;
+mod list;
+mod reorg;
+mod stats;
 mod subset;
 mod usage;
 

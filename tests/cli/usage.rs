@@ -105,6 +105,9 @@ fn help_has_an_example_and_the_exit_codes() {
         "classes",
         "subset",
         "inspect",
+        "list",
+        "reorg",
+        "stats",
         "doctor",
     ] {
         let ended = kpack([command, "--help"]);

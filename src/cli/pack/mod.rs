@@ -8,6 +8,8 @@ mod report;
 mod resolve;
 mod run;
 
+pub(super) use progress::Watch;
+
 use kpack::pipeline::{PlanOptions, ShardRule, ShardTarget, Target};
 use kpack::sample::{AudioCodec, FrameChoice, Recipe};
 use kpack::source::{self, Input, ReadOptions};

@@ -18,7 +18,7 @@ const PAUSE: Duration = Duration::from_secs(5);
 pub(super) const KEPT: usize = 20;
 
 /// Watches a run for the user.
-pub(super) struct Watch {
+pub(crate) struct Watch {
     bar: Option<ProgressBar>,
     /// When the last plain line was written; `None` for no plain lines.
     last: Cell<Option<Instant>>,
@@ -36,7 +36,7 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) fn new(common: &Common) -> Self {
+    pub(crate) fn new(common: &Common) -> Self {
         let terminal = stderr().is_terminal();
         let bar = (terminal && !common.quiet).then(bar);
         Self {
@@ -55,7 +55,7 @@ impl Watch {
     }
 
     /// Removes the bar, so that what follows stands alone.
-    pub(super) fn end(&self) {
+    pub(crate) fn end(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }

@@ -1,0 +1,129 @@
+//! Mean and standard deviation of red, green and blue, from frames of some of the clips.
+
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
+use serde::Serialize;
+
+use super::{Record, State};
+use crate::media::{Rgb, Scaler};
+use crate::probe::{frame_at, open};
+use crate::{Error, Result, Time};
+
+/// Means of the colours, 0 to 1. Each frame counts alike, whatever its size.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Means {
+    /// Red, green, blue.
+    pub mean: [f64; 3],
+    /// Standard deviation of the pixels' red, green, blue.
+    pub std: [f64; 3],
+    /// Clips that were looked at.
+    pub clips: u64,
+    /// Frames that were looked at.
+    pub frames: u64,
+}
+
+/// Frames of each clip, at the middles of as many equal parts.
+const FRAMES: u32 = 4;
+
+/// Sums over frames: of their means, and of the means of their squares.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sums {
+    mean: [f64; 3],
+    square: [f64; 3],
+    clips: u64,
+    frames: u64,
+}
+
+/// Looks at four frames each of `most` clips, chosen by a hash of their keys, so that the same
+/// clips give the same means. `None` where no frame could be decoded.
+///
+/// # Errors
+/// [`Error::Usage`] if the threads cannot be started.
+pub fn means(records: &[Record], most: usize, threads: usize) -> Result<Option<Means>> {
+    let whole = records.iter().filter(|record| {
+        record.state == State::Found && record.media.is_some() && record.size.is_some()
+    });
+    let hash = |record: &&Record| (crc32c::crc32c(record.key.as_bytes()), record.key.clone());
+    let mut chosen: Vec<&Record> = whole.collect();
+    chosen.sort_by_cached_key(hash);
+    chosen.truncate(most);
+    let workers = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads.max(1))
+        .build()
+        .map_err(|e| Error::usage(format!("cannot start {threads} threads: {e}")))?;
+    // Summed in one order, so that the result does not hang on the threads.
+    let sums: Vec<Sums> = workers.install(|| chosen.par_iter().map(|r| look(r)).collect());
+    let mut all = Sums::default();
+    for one in sums {
+        for (to, from) in all.mean.iter_mut().zip(one.mean) {
+            *to += from;
+        }
+        for (to, from) in all.square.iter_mut().zip(one.square) {
+            *to += from;
+        }
+        all.clips += one.clips;
+        all.frames += one.frames;
+    }
+    if all.frames == 0 {
+        return Ok(None);
+    }
+    let frames = all.frames as f64;
+    let mean = all.mean.map(|sum| sum / frames);
+    let mut std = all.square.map(|sum| sum / frames);
+    for (std, mean) in std.iter_mut().zip(mean) {
+        *std = (*std - mean * mean).max(0.0).sqrt();
+    }
+    Ok(Some(Means {
+        mean,
+        std,
+        clips: all.clips,
+        frames: all.frames,
+    }))
+}
+
+fn look(record: &Record) -> Sums {
+    let mut sums = Sums::default();
+    let opened = record.media.as_deref().map(open);
+    let Some(Ok((mut input, _))) = opened else {
+        return sums;
+    };
+    let (mut scaler, mut rgb) = (Scaler::default(), Rgb::default());
+    let length = record.duration.unwrap_or(0.0);
+    for k in 0..FRAMES {
+        let at = record.start + length * (f64::from(k) + 0.5) / f64::from(FRAMES);
+        let Some((frame, track)) = frame_at(&mut input, Time::from_secs(at)) else {
+            continue;
+        };
+        let size = (frame.width(), frame.height());
+        // The picture need not stand upright to be measured, but the sizes have to fit.
+        let size = match track.rotation.swaps() {
+            true => (size.1, size.0),
+            false => size,
+        };
+        if scaler.rgb(&frame, size, track.rotation, &mut rgb).is_ok() {
+            add(&rgb.packed(), &mut sums);
+        }
+    }
+    sums.clips = u64::from(sums.frames > 0);
+    sums
+}
+
+fn add(pixels: &[u8], sums: &mut Sums) {
+    let (mut sum, mut square) = ([0_u64; 3], [0_u64; 3]);
+    for pixel in pixels.chunks_exact(3) {
+        for ((value, sum), square) in pixel.iter().zip(&mut sum).zip(&mut square) {
+            *sum += u64::from(*value);
+            *square += u64::from(*value) * u64::from(*value);
+        }
+    }
+    let count = (pixels.len() / 3) as f64;
+    if count == 0.0 {
+        return;
+    }
+    for (to, sum) in sums.mean.iter_mut().zip(sum) {
+        *to += sum as f64 / count / 255.0;
+    }
+    for (to, square) in sums.square.iter_mut().zip(square) {
+        *to += square as f64 / count / (255.0 * 255.0);
+    }
+    sums.frames += 1;
+}
