@@ -135,7 +135,6 @@ def plan(options, clips, work):
 
 def timed(command, out):
     """(wall seconds, CPU seconds) of one run; the output folder is fresh."""
-    shutil.rmtree(out, ignore_errors=True)
     command = [str(out) if part == "{out}" else part for part in command]
     with open(os.devnull, "wb") as nothing, open(out.with_suffix(".stderr"), "wb") as errors:
         started = time.perf_counter()
@@ -161,11 +160,17 @@ def measure(name, folder, tools, options, work):
     for file in folder.rglob("*.mp4"):
         file.read_bytes()
     times, failed, made = {tool: [] for tool in tools}, {}, {}
+    shutil.rmtree(work / "out", ignore_errors=True)
+    (work / "out").mkdir()
+    os.sync()
+    time.sleep(6)
     for turn in range(options.runs):
         for tool, command in tools.items():
             if tool in failed:
                 continue
-            out = work / "out"
+            # A folder of its own for each run, removed at the end: ext4 makes files slowly for some seconds after
+            # many were deleted.
+            out = work / "out" / f"{turn}-{list(tools).index(tool)}"
             try:
                 times[tool].append(timed(command, out))
                 made[tool] = produced(out)
