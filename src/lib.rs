@@ -1,8 +1,10 @@
 //! kpack: a heap of videos in, a dataset that a dataloader can read out.
 
+pub mod convert;
 mod error;
 pub mod lists;
 pub mod media;
+pub mod mmap;
 pub mod pipeline;
 pub mod probe;
 pub mod progress;

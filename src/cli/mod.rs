@@ -7,6 +7,7 @@
 
 mod audio;
 mod classes;
+mod convert;
 mod doctor;
 mod exit;
 mod frames;
@@ -78,6 +79,7 @@ enum Command {
     Audio(Box<audio::Audio>),
     Classes(classes::Classes),
     Subset(Box<subset::Subset>),
+    Convert(Box<convert::Convert>),
     Inspect(inspect::Inspect),
     List(list::List),
     Reorg(reorg::Reorg),
@@ -106,6 +108,7 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Audio(command) => command.run(&cli.common),
         Command::Classes(command) => command.run(&cli.common),
         Command::Subset(command) => command.run(&cli.common),
+        Command::Convert(command) => command.run(&cli.common),
         Command::Inspect(command) => command.run(&cli.common),
         Command::List(command) => command.run(&cli.common),
         Command::Reorg(command) => command.run(&cli.common),
