@@ -121,7 +121,7 @@ fn before_count(text: &str) -> Option<&str> {
 }
 
 /// The split in the manifest beside a shard, else in the name of a folder up to `root`, else at
-/// the head of the file's name.
+/// either end of the file's name.
 fn split_of(path: &Path, root: Option<&Path>) -> Option<String> {
     let name = path.file_name()?.to_string_lossy().into_owned();
     let parent = path.parent()?;
@@ -142,8 +142,12 @@ fn split_of(path: &Path, root: Option<&Path>) -> Option<String> {
             break;
         }
     }
-    let word = name.split(['-', '_', '.']).next()?;
-    split_name(word).map(str::to_owned)
+    // `train-000000.tar`, and TFDS's `kinetics-train.tfrecord-00000-of-00016`.
+    let stem = name.split('.').next()?;
+    let number = |word: &&str| *word != "of" && !word.bytes().all(|b| b.is_ascii_digit());
+    let words: Vec<&str> = stem.split(['-', '_']).filter(number).collect();
+    let mut ends = words.first().into_iter().chain(words.last());
+    ends.find_map(|word| split_name(word)).map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -182,6 +186,8 @@ mod tests {
         let of = |path: &str| split_of(Path::new(path), Some(Path::new("d")));
         assert_eq!(of("d/train/0.tar").as_deref(), Some("train"));
         assert_eq!(of("d/validation-000000.tar").as_deref(), Some("val"));
+        let tfds = of("d/fake-train.tfrecord-00000-of-00001");
+        assert_eq!(tfds.as_deref(), Some("train"));
         assert_eq!(of("d/data-000000.tar"), None);
     }
 }
