@@ -2,6 +2,7 @@
 
 pub mod convert;
 mod error;
+pub mod indexing;
 pub mod lists;
 pub mod media;
 pub mod mmap;

@@ -45,6 +45,7 @@ mod compress;
 mod crc;
 mod error;
 pub mod framedir;
+pub mod indexes;
 mod input;
 mod kidx;
 mod labels;

@@ -11,6 +11,7 @@ mod convert;
 mod doctor;
 mod exit;
 mod frames;
+mod index;
 mod inspect;
 mod libav;
 mod list;
@@ -80,6 +81,7 @@ enum Command {
     Classes(classes::Classes),
     Subset(Box<subset::Subset>),
     Convert(Box<convert::Convert>),
+    Index(index::Index),
     Inspect(inspect::Inspect),
     List(list::List),
     Reorg(reorg::Reorg),
@@ -109,6 +111,7 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Classes(command) => command.run(&cli.common),
         Command::Subset(command) => command.run(&cli.common),
         Command::Convert(command) => command.run(&cli.common),
+        Command::Index(command) => command.run(&cli.common),
         Command::Inspect(command) => command.run(&cli.common),
         Command::List(command) => command.run(&cli.common),
         Command::Reorg(command) => command.run(&cli.common),

@@ -66,6 +66,11 @@ impl RecordReader {
         Ok(Self::new(Input::open(path, sniff)?, options))
     }
 
+    /// Reads records in memory, uncompressed; payloads share the bytes. The path serves messages.
+    pub fn of_bytes(bytes: Bytes, path: &Path, options: &ReadOptions) -> Self {
+        Self::new(Input::of_bytes(bytes, path), options)
+    }
+
     pub(super) fn new(input: Input, options: &ReadOptions) -> Self {
         Self {
             input,
