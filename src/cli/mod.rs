@@ -7,9 +7,11 @@
 
 mod audio;
 mod classes;
+mod convert;
 mod doctor;
 mod exit;
 mod frames;
+mod index;
 mod inspect;
 mod libav;
 mod list;
@@ -78,6 +80,8 @@ enum Command {
     Audio(Box<audio::Audio>),
     Classes(classes::Classes),
     Subset(Box<subset::Subset>),
+    Convert(Box<convert::Convert>),
+    Index(index::Index),
     Inspect(inspect::Inspect),
     List(list::List),
     Reorg(reorg::Reorg),
@@ -106,6 +110,8 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Audio(command) => command.run(&cli.common),
         Command::Classes(command) => command.run(&cli.common),
         Command::Subset(command) => command.run(&cli.common),
+        Command::Convert(command) => command.run(&cli.common),
+        Command::Index(command) => command.run(&cli.common),
         Command::Inspect(command) => command.run(&cli.common),
         Command::List(command) => command.run(&cli.common),
         Command::Reorg(command) => command.run(&cli.common),

@@ -15,7 +15,7 @@ use crate::cli::Common;
 use crate::cli::out::{self, bytes, grouped};
 
 /// Prints the plan.
-pub(super) fn run(plan: &Plan, notes: &[String], common: &Common) -> anyhow::Result<()> {
+pub(in crate::cli) fn run(plan: &Plan, notes: &[String], common: &Common) -> anyhow::Result<()> {
     let estimate = estimator(plan);
     let outline = plan.outline(estimate.as_deref());
     let sources = source_bytes(plan);
