@@ -13,14 +13,17 @@ mod frames;
 mod inspect;
 mod libav;
 mod list;
+mod merge;
 mod out;
 mod pack;
+mod reading;
 mod reorg;
 mod signals;
 mod stats;
 mod subset;
 mod tfrecord;
 mod values;
+mod verify;
 mod webdataset;
 
 use std::ffi::OsString;
@@ -82,6 +85,8 @@ enum Command {
     List(list::List),
     Reorg(reorg::Reorg),
     Stats(stats::StatsCommand),
+    Verify(verify::Verify),
+    Merge(merge::Merge),
     Doctor(doctor::Doctor),
 }
 
@@ -110,6 +115,8 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::List(command) => command.run(&cli.common),
         Command::Reorg(command) => command.run(&cli.common),
         Command::Stats(command) => command.run(&cli.common),
+        Command::Verify(command) => command.run(&cli.common),
+        Command::Merge(command) => command.run(&cli.common),
         Command::Doctor(command) => command.run(&cli.common),
     };
     result.unwrap_or_else(|error| {

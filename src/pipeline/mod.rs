@@ -25,6 +25,7 @@ mod options;
 mod outline;
 mod plan;
 mod plan_hash;
+mod remake;
 mod resume;
 mod row;
 mod run;
@@ -34,6 +35,7 @@ pub(crate) mod shuffle;
 mod stage;
 mod summary;
 mod target;
+mod unfinished;
 mod window;
 #[cfg(test)]
 mod window_tests;
@@ -46,7 +48,8 @@ use crate::sample::{Made, SampleError};
 use crate::source::Clip;
 use crate::{Error, Result};
 
-pub use dataset::{DATASET, Dataset, LABELS, Origin, PlanRecord, SAMPLES, ShardRecord};
+pub(crate) use dataset::is_sealed;
+pub use dataset::{DATASET, Dataset, FileRecord, LABELS, Origin, PlanRecord, SAMPLES, ShardRecord};
 pub use finish::merge;
 pub use options::{FailureLimit, Options};
 pub use outline::{Outline, SplitOutline};
@@ -55,6 +58,7 @@ pub use row::{Outcome, OutcomeRow};
 pub(crate) use shuffle::shuffle;
 pub use summary::{Counts, End, Summary};
 pub use target::{ShardTarget, Target, TreeWriter};
+pub(crate) use unfinished::unfinished;
 
 /// Packs a plan, or what an earlier run left of it, into the folder `out`.
 ///

@@ -22,7 +22,7 @@ mod write;
 use std::path::Path;
 
 pub use naming::Naming;
-pub use sidecar::is_sample_json;
+pub use sidecar::{Listed, ListedFile, is_sample_json, listed};
 pub use write::{write, write_at};
 
 use crate::{Format, Layout, ReadOptions, Reading, Result};
