@@ -12,6 +12,7 @@ use crate::pipeline::folder::{Folder, index_name};
 use crate::pipeline::header::Header;
 use crate::pipeline::log::{Line, LogReader};
 use crate::pipeline::names;
+use crate::pipeline::remake;
 use crate::pipeline::summary::{Counted, Counts};
 use crate::{Error, Result};
 
@@ -21,6 +22,7 @@ use crate::{Error, Result};
 /// [`Error::Usage`] if a part is missing, unfinished or still being packed; [`Error::Io`].
 pub fn merge(out: &Path) -> Result<Dataset> {
     let folder = Folder::new(out);
+    remake::complete(out)?;
     if let Some(dataset) = Dataset::read(out)? {
         remove_work(&folder)?;
         return Ok(dataset);

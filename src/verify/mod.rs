@@ -11,14 +11,14 @@
 //! into. Without a manifest the index serves, without an index what the format itself checks.
 
 mod dataset;
-mod decode;
-mod index;
-mod look;
+pub(crate) mod decode;
+pub(crate) mod index;
+pub(crate) mod look;
 mod picture;
-mod shard;
+pub(crate) mod shard;
 mod sound;
-mod stream;
-mod tree;
+pub(crate) mod stream;
+pub(crate) mod tree;
 
 use std::path::{Path, PathBuf};
 

@@ -1,7 +1,0 @@
-//! Remade.
-
-use std::path::Path;
-
-pub(crate) fn is_interrupted(_out: &Path) -> bool {
-    false
-}
