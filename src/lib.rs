@@ -44,6 +44,7 @@ pub mod source;
 pub mod stats;
 mod time;
 pub mod tree;
+pub mod verify;
 
 pub use error::{Error, Result};
 pub use time::{ParseTimeError, Time};

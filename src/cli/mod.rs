@@ -15,14 +15,17 @@ mod index;
 mod inspect;
 mod libav;
 mod list;
+mod merge;
 mod out;
 mod pack;
+mod reading;
 mod reorg;
 mod signals;
 mod stats;
 mod subset;
 mod tfrecord;
 mod values;
+mod verify;
 mod webdataset;
 
 use std::ffi::OsString;
@@ -86,6 +89,8 @@ enum Command {
     List(list::List),
     Reorg(reorg::Reorg),
     Stats(stats::StatsCommand),
+    Verify(verify::Verify),
+    Merge(merge::Merge),
     Doctor(doctor::Doctor),
 }
 
@@ -116,6 +121,8 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::List(command) => command.run(&cli.common),
         Command::Reorg(command) => command.run(&cli.common),
         Command::Stats(command) => command.run(&cli.common),
+        Command::Verify(command) => command.run(&cli.common),
+        Command::Merge(command) => command.run(&cli.common),
         Command::Doctor(command) => command.run(&cli.common),
     };
     result.unwrap_or_else(|error| {
