@@ -22,6 +22,7 @@ mod subset;
 mod tfrecord;
 mod values;
 mod webdataset;
+mod worker;
 
 use std::ffi::OsString;
 
@@ -83,6 +84,8 @@ enum Command {
     Reorg(reorg::Reorg),
     Stats(stats::StatsCommand),
     Doctor(doctor::Doctor),
+    #[command(hide = true)]
+    Worker(worker::WorkerCommand),
 }
 
 /// Runs the command line `args`, whose first is the program's name.
@@ -111,6 +114,7 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Reorg(command) => command.run(&cli.common),
         Command::Stats(command) => command.run(&cli.common),
         Command::Doctor(command) => command.run(&cli.common),
+        Command::Worker(command) => command.run(),
     };
     result.unwrap_or_else(|error| {
         out::say(format_args!("kpack: {error:#}"));
