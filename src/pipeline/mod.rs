@@ -16,6 +16,7 @@ mod enter;
 mod failure;
 mod files;
 mod finish;
+mod flusher;
 mod folder;
 mod header;
 mod layout;
