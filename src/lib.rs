@@ -38,6 +38,7 @@ pub mod mmap;
 pub mod pipeline;
 pub mod probe;
 pub mod progress;
+mod pulse;
 pub mod reorg;
 pub mod sample;
 pub mod source;
@@ -45,6 +46,7 @@ pub mod stats;
 mod time;
 pub mod tree;
 pub mod verify;
+pub mod worker;
 
 pub use error::{Error, Result};
 pub use time::{ParseTimeError, Time};

@@ -27,6 +27,7 @@ mod tfrecord;
 mod values;
 mod verify;
 mod webdataset;
+mod worker;
 
 use std::ffi::OsString;
 
@@ -92,6 +93,8 @@ enum Command {
     Verify(verify::Verify),
     Merge(merge::Merge),
     Doctor(doctor::Doctor),
+    #[command(hide = true)]
+    Worker(worker::WorkerCommand),
 }
 
 /// Runs the command line `args`, whose first is the program's name.
@@ -124,6 +127,7 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Verify(command) => command.run(&cli.common),
         Command::Merge(command) => command.run(&cli.common),
         Command::Doctor(command) => command.run(&cli.common),
+        Command::Worker(command) => command.run(),
     };
     result.unwrap_or_else(|error| {
         out::say(format_args!("kpack: {error:#}"));

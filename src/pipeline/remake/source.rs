@@ -87,9 +87,3 @@ pub(crate) fn inflate(path: &Path, compression: Compression, scratch: &Path) -> 
         }
     }
 }
-
-/// Whether an error means that a stored sample is damaged, rather than that the disk refuses.
-pub(crate) fn is_damage(error: &kpack_formats::Error) -> bool {
-    let eof = Some(std::io::ErrorKind::UnexpectedEof);
-    error.kind() == Kind::Corrupt || error.io_kind() == eof
-}
