@@ -1,5 +1,6 @@
 //! kpack: a heap of videos in, a dataset that a dataloader can read out.
 
+pub mod access;
 pub mod convert;
 mod error;
 pub mod indexing;
@@ -13,6 +14,7 @@ pub mod reorg;
 pub mod sample;
 pub mod source;
 pub mod stats;
+pub mod throughput;
 mod time;
 pub mod tree;
 

@@ -6,6 +6,7 @@
 )]
 
 mod audio;
+mod bench;
 mod classes;
 mod convert;
 mod doctor;
@@ -86,6 +87,7 @@ enum Command {
     List(list::List),
     Reorg(reorg::Reorg),
     Stats(stats::StatsCommand),
+    Bench(bench::Bench),
     Doctor(doctor::Doctor),
 }
 
@@ -116,6 +118,7 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::List(command) => command.run(&cli.common),
         Command::Reorg(command) => command.run(&cli.common),
         Command::Stats(command) => command.run(&cli.common),
+        Command::Bench(command) => command.run(&cli.common),
         Command::Doctor(command) => command.run(&cli.common),
     };
     result.unwrap_or_else(|error| {
