@@ -63,6 +63,7 @@ pub mod webdataset;
 pub use compress::{Compression, compress_file, inflate_file};
 pub use crc::crc32c_join;
 pub use error::{At, Error, Kind, Result};
+pub use input::plain_bytes;
 pub use kidx::{IndexEntry, IndexReader, IndexWriter};
 pub use limits::Limits;
 pub use names::{check_blob_name, check_key, frame_number, safe_key};

@@ -230,7 +230,7 @@ impl Convert {
             out::say(format_args!("note: {note}"));
         }
         if self.run.dry_run {
-            print_plan(&plan, &notes, common)?;
+            print_plan(&plan, &notes, None, common)?;
             return Ok(Exit::Done);
         }
         let signals = Signals::listen()?;

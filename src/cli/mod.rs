@@ -16,15 +16,19 @@ mod index;
 mod inspect;
 mod libav;
 mod list;
+mod merge;
 mod out;
 mod pack;
+mod reading;
 mod reorg;
 mod signals;
 mod stats;
 mod subset;
 mod tfrecord;
 mod values;
+mod verify;
 mod webdataset;
+mod worker;
 
 use std::ffi::OsString;
 
@@ -88,7 +92,11 @@ enum Command {
     Reorg(reorg::Reorg),
     Stats(stats::StatsCommand),
     Bench(bench::Bench),
+    Verify(verify::Verify),
+    Merge(merge::Merge),
     Doctor(doctor::Doctor),
+    #[command(hide = true)]
+    Worker(worker::WorkerCommand),
 }
 
 /// Runs the command line `args`, whose first is the program's name.
@@ -119,7 +127,10 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Reorg(command) => command.run(&cli.common),
         Command::Stats(command) => command.run(&cli.common),
         Command::Bench(command) => command.run(&cli.common),
+        Command::Verify(command) => command.run(&cli.common),
+        Command::Merge(command) => command.run(&cli.common),
         Command::Doctor(command) => command.run(&cli.common),
+        Command::Worker(command) => command.run(),
     };
     result.unwrap_or_else(|error| {
         out::say(format_args!("kpack: {error:#}"));

@@ -44,10 +44,11 @@ impl Default for Options<'_> {
 impl Options<'_> {
     pub(crate) fn bounds(&self, threads: usize) -> Bounds {
         let count = self.window_clips.saturating_mul(threads).max(1);
-        Bounds {
-            bytes: self.window_bytes,
-            count,
-        }
+        let bytes = match self.window_bytes {
+            0 => (threads as u64).saturating_mul(32 << 20).max(256 << 20),
+            bytes => bytes,
+        };
+        Bounds { bytes, count }
     }
 }
 

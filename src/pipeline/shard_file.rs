@@ -12,8 +12,10 @@ use kpack_formats::{
 
 use crate::pipeline::dataset::ShardRecord;
 use crate::pipeline::files::{exists, moment, open_rw, remove, rename, sync_folder};
+use crate::pipeline::flusher::Flusher;
 use crate::pipeline::folder::{Folder, index_name};
 use crate::pipeline::log::{Event, Log};
+use crate::pipeline::piece::Piece;
 use crate::pipeline::target::ShardTarget;
 use crate::{Error, Result};
 
@@ -31,6 +33,7 @@ pub(crate) struct ShardFile {
     index: IndexWriter,
     /// The same file as the index's.
     index_file: File,
+    flusher: Option<Flusher>,
     /// End of the last sample kept.
     pub(crate) end: u64,
     crc32c: u32,
@@ -117,6 +120,7 @@ impl ShardFile {
             split: split.map(str::to_owned),
             target: target.clone(),
             writer: writer(target, &file, end).map_err(|e| e.path(&partial))?,
+            flusher: Flusher::start(again(&file, &partial)?, end),
             partial,
             file,
             index,
@@ -125,6 +129,19 @@ impl ShardFile {
             crc32c: kept.iter().fold(0, join),
             samples: kept.len() as u64,
         })
+    }
+
+    /// Writes a sample, made or stored. It counts only when it is kept.
+    pub(crate) fn write(&mut self, piece: Piece<'_>) -> Result<Extent, FormatError> {
+        let stored = match piece {
+            Piece::Made(sample) => return self.append(sample),
+            Piece::Stored(stored) => stored,
+        };
+        let copied = stored.copy_to(&mut self.file, self.end);
+        let end = copied.as_ref().map_or(0, |extent| extent.length) + self.end;
+        let place = |e: FormatError| e.path(&self.partial);
+        self.writer = writer(&self.target, &self.file, end).map_err(place)?;
+        copied.map_err(place)
     }
 
     /// Writes a sample. It counts only when it is kept. After an error that is the sample's own,
@@ -149,6 +166,9 @@ impl ShardFile {
         self.end = extent.offset + extent.length;
         self.crc32c = crc32c_join(self.crc32c, extent.crc32c, extent.length);
         self.samples += 1;
+        if let Some(flusher) = &mut self.flusher {
+            flusher.grown(self.end);
+        }
         Ok(())
     }
 
@@ -175,6 +195,9 @@ impl ShardFile {
         let info = self.writer.finish().map_err(|e| e.path(&self.partial))?;
         moment()?;
         let index = self.index.finish(info.bytes)?;
+        if let Some(flusher) = self.flusher {
+            flusher.end(&self.partial)?;
+        }
         let whole = folder.whole(&self.name);
         let index_partial = folder.partial(&index_name(&self.name));
         let mut record = ShardRecord {

@@ -9,6 +9,7 @@ mod reorg;
 mod stats;
 mod subset;
 mod usage;
+mod worker;
 
 use std::ffi::OsStr;
 use std::fs;

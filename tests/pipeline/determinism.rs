@@ -82,3 +82,22 @@ fn a_finished_dataset_is_left_alone() {
     assert_eq!(again.resumed, 90);
     assert_eq!((again.remaining, again.exit_code()), (0, 3));
 }
+
+#[test]
+fn clips_are_made_side_by_side_with_the_usual_options() {
+    let case = Case::new("webdataset", ShardRule::Samples(7));
+    let dir = tempfile::tempdir().unwrap();
+    // The first two clips wait for each other: one at a time would never go on.
+    let together = std::sync::Barrier::new(2);
+    let make = |clip: &kpack::source::Clip, state: &mut Vec<u8>| {
+        if super::number(clip) < 2 {
+            together.wait();
+        }
+        super::make(clip, state)
+    };
+    let out = dir.path().join("out");
+    let never = std::sync::atomic::AtomicBool::new(false);
+    let progress = kpack::progress::NoProgress;
+    let summary = case.run_with(&out, &case.options(), make, &progress, &never);
+    assert!(summary.unwrap().window_peak_clips > 2);
+}

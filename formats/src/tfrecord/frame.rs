@@ -21,7 +21,7 @@ use crate::{Error, ReadOptions, Result};
 /// Bytes around a payload.
 pub const OVERHEAD: u64 = 16;
 /// Bytes before a payload.
-pub(super) const HEADER: usize = 12;
+pub const HEADER: usize = 12;
 const MASK: u32 = 0xA282_EAD8;
 
 pub(super) fn mask(crc: u32) -> u32 {
@@ -35,6 +35,16 @@ pub(super) fn header(length: u64) -> [u8; HEADER] {
     let crc = mask(crc32c::crc32c(&header[..8]));
     header[8..].copy_from_slice(&crc.to_le_bytes());
     header
+}
+
+/// The 12 bytes in front of a payload of `length` bytes.
+pub fn record_header(length: u64) -> [u8; HEADER] {
+    header(length)
+}
+
+/// The 4 bytes behind a payload whose CRC-32C is `crc`.
+pub fn record_footer(crc: u32) -> [u8; 4] {
+    mask(crc).to_le_bytes()
 }
 
 /// The payload length that a header states; `None` if its checksum is wrong or it is short.
