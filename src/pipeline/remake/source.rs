@@ -6,7 +6,7 @@ use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use kpack_formats::{Blob, Compression, Extent, Kind, plain_bytes};
+use kpack_formats::{Blob, Compression, Extent, plain_bytes};
 
 use crate::pipeline::row::OutcomeRow;
 use crate::verify::index;
