@@ -29,6 +29,7 @@
 //! Beside packing: [`lists`] writes what dataloaders read, [`reorg`] arranges dumps, [`stats`] counts
 //! them, [`probe`] looks at one file.
 
+pub mod access;
 pub mod convert;
 mod error;
 pub mod indexing;
@@ -43,6 +44,7 @@ pub mod reorg;
 pub mod sample;
 pub mod source;
 pub mod stats;
+pub mod throughput;
 mod time;
 pub mod tree;
 pub mod verify;

@@ -6,6 +6,7 @@
 )]
 
 mod audio;
+mod bench;
 mod classes;
 mod convert;
 mod doctor;
@@ -90,6 +91,7 @@ enum Command {
     List(list::List),
     Reorg(reorg::Reorg),
     Stats(stats::StatsCommand),
+    Bench(bench::Bench),
     Verify(verify::Verify),
     Merge(merge::Merge),
     Doctor(doctor::Doctor),
@@ -124,6 +126,7 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::List(command) => command.run(&cli.common),
         Command::Reorg(command) => command.run(&cli.common),
         Command::Stats(command) => command.run(&cli.common),
+        Command::Bench(command) => command.run(&cli.common),
         Command::Verify(command) => command.run(&cli.common),
         Command::Merge(command) => command.run(&cli.common),
         Command::Doctor(command) => command.run(&cli.common),
