@@ -31,9 +31,12 @@
 //! Beside packing: [`lists`] writes what dataloaders read, [`reorg`] arranges dumps, [`stats`] counts
 //! them, [`probe`] looks at one file.
 
+pub mod convert;
 mod error;
+pub mod indexing;
 pub mod lists;
 pub mod media;
+pub mod mmap;
 pub mod pipeline;
 pub mod probe;
 pub mod progress;
@@ -44,6 +47,7 @@ pub mod source;
 pub mod stats;
 mod time;
 pub mod tree;
+pub mod verify;
 pub mod worker;
 
 pub use error::{Error, Result};

@@ -9,3 +9,4 @@
 mod cli;
 mod media;
 mod pipeline;
+mod verify;

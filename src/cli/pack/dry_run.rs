@@ -15,11 +15,11 @@ use super::progress::KEPT;
 use crate::cli::Common;
 use crate::cli::out::{self, bytes, grouped};
 
-/// Prints the plan.
-pub(super) fn run(
+/// Prints the plan. With `workers` a few clips are made, to tell how large samples get.
+pub(in crate::cli) fn run(
     plan: &Plan,
     notes: &[String],
-    workers: &Workers,
+    workers: Option<&Workers>,
     common: &Common,
 ) -> anyhow::Result<()> {
     let estimate = estimator(plan, workers);
@@ -74,7 +74,7 @@ type Estimator = Box<dyn Fn(&Clip) -> u64>;
 
 /// How to tell a sample's bytes: those of the file where it is copied whole, else scaled from a few
 /// clips that are made for this. `None` where none of these could be made.
-fn estimator(plan: &Plan, workers: &Workers) -> Option<Estimator> {
+fn estimator(plan: &Plan, workers: Option<&Workers>) -> Option<Estimator> {
     let recipe = plan.recipe();
     let copied = recipe.video == VideoRecipe::Copy && recipe.frames.is_none();
     let rows = plan.input().rows.iter();
@@ -82,7 +82,7 @@ fn estimator(plan: &Plan, workers: &Workers) -> Option<Estimator> {
     if copied && rows.all(|row| row.clip.span.is_none()) {
         return Some(Box::new(make::weight));
     }
-    let ratio = made_per_weight(plan, workers)?;
+    let ratio = made_per_weight(plan, workers?)?;
     Some(Box::new(move |clip| {
         (make::weight(clip) as f64 * ratio) as u64
     }))

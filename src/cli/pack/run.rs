@@ -27,7 +27,7 @@ pub(super) fn run(
     }
     let workers = workers(job.run.limits(), common.quiet);
     if job.run.dry_run {
-        dry_run::run(&plan, &notes, &workers, common)?;
+        dry_run::run(&plan, &notes, Some(&workers), common)?;
         return Ok(Exit::Done);
     }
     let signals = Signals::listen()?;
