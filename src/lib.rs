@@ -8,6 +8,8 @@
 //!        │                                       before anything is decoded
 //!        │ pipeline::pack: the ordered window keeps clips in flight and takes them in order
 //!        v
+//!    worker: in this process, or in a sandboxed child with limits
+//!        v
 //!    sample::make_sample ── media: open, seek, decode, scale, code, in one pass over the packets
 //!        │
 //!        v Sample | SampleError

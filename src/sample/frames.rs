@@ -223,6 +223,11 @@ impl<'a> Picker<'a> {
     }
 
     fn encode(&mut self, frame: &Frame) -> media::Result<Bytes> {
+        let most = kpack_formats::Limits::default().members;
+        if self.pictures.len() as u64 >= most {
+            let message = format!("more than {most} pictures; ask for fewer frames");
+            return Err(media::Error::Limit(message));
+        }
         let (bytes, color) = self.encoder.encode(frame, self.size, self.track.rotation)?;
         self.color.get_or_insert(color);
         pulse::hold(bytes.len());
