@@ -7,6 +7,7 @@
 
 mod audio;
 mod classes;
+mod clean;
 mod doctor;
 mod exit;
 mod frames;
@@ -18,6 +19,8 @@ mod out;
 mod pack;
 mod reading;
 mod reorg;
+mod repair;
+mod retry;
 mod signals;
 mod stats;
 mod subset;
@@ -86,7 +89,10 @@ enum Command {
     Reorg(reorg::Reorg),
     Stats(stats::StatsCommand),
     Verify(verify::Verify),
+    Repair(repair::Repair),
+    Retry(retry::Retry),
     Merge(merge::Merge),
+    Clean(clean::Clean),
     Doctor(doctor::Doctor),
 }
 
@@ -116,7 +122,10 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Reorg(command) => command.run(&cli.common),
         Command::Stats(command) => command.run(&cli.common),
         Command::Verify(command) => command.run(&cli.common),
+        Command::Repair(command) => command.run(&cli.common),
+        Command::Retry(command) => command.run(&cli.common),
         Command::Merge(command) => command.run(&cli.common),
+        Command::Clean(command) => command.run(&cli.common),
         Command::Doctor(command) => command.run(&cli.common),
     };
     result.unwrap_or_else(|error| {

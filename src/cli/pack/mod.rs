@@ -11,8 +11,8 @@ mod run;
 pub(super) use progress::Watch;
 
 use kpack::pipeline::{PlanOptions, ShardRule, ShardTarget, Target};
-use kpack::sample::{AudioCodec, FrameChoice, Recipe};
-use kpack::source::{self, Input, ReadOptions};
+use kpack::sample::{AudioCodec, FrameChoice, Made, Recipe, SampleError};
+use kpack::source::{self, Clip, Input, ReadOptions};
 use kpack::tree::{self, Tree, TreeLayout, TreeOptions};
 use kpack_formats::{Compression, Schema, WriteOptions};
 
@@ -26,6 +26,18 @@ pub(crate) const SHARDS: Defaults = Defaults {
     audio: None,
     video: true,
 };
+
+/// Makes samples for other commands as packing does.
+pub(crate) fn maker(
+    _common: &Common,
+) -> impl Fn(&Clip, &Recipe, &mut make::Tools) -> Result<Made, SampleError> + Sync {
+    make::make
+}
+
+/// Expected size of a clip's sample, in proportion to those of others.
+pub(crate) fn weight(clip: &Clip) -> u64 {
+    make::weight(clip)
+}
 
 /// One run of a packing command, before its target is known.
 pub(crate) struct Job<'a> {
