@@ -181,7 +181,7 @@ impl Shard {
         (bytes, expected): (u64, u64),
         report: &mut Report,
     ) -> Result<()> {
-        let from_rows = self.rows.as_deref().map(|rows| stream::entries(rows));
+        let from_rows = self.rows.as_deref().map(stream::entries);
         let (entries, total) = match (index, &from_rows) {
             (Some(index), _) => (&index.entries, Some(index.shard_bytes)),
             (None, Some(entries)) => (entries, None),

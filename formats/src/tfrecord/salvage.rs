@@ -23,7 +23,12 @@ pub fn salvage(shard: &Blob, from: u64, stem: &str) -> Result<Vec<Stretch>> {
             Some(length) if fits(shard, at, length) => {
                 let (key, is_whole) = record(shard, at, length, stem, found.len())?;
                 let lost = (!is_whole).then(|| "the record's data do not match".to_owned());
-                (key, length + OVERHEAD, lost)
+                let mut end = at + length + OVERHEAD;
+                // Bytes that are missing or too many inside it move all that follows.
+                if !is_whole && !begins(&mut pieces, end, shard.len())? {
+                    end = search(shard, &mut pieces, at + 1)?;
+                }
+                (key, end - at, lost)
             }
             known => {
                 let next = search(shard, &mut pieces, at + 1)?;
@@ -44,6 +49,11 @@ pub fn salvage(shard: &Blob, from: u64, stem: &str) -> Result<Vec<Stretch>> {
         at += length;
     }
     Ok(found)
+}
+
+/// Whether a record begins at `at`, or the shard ends there.
+fn begins(pieces: &mut Pieces<'_>, at: u64, end: u64) -> Result<bool> {
+    Ok(at == end || length(pieces.get(at, HEADER)?).is_some())
 }
 
 fn fits(shard: &Blob, at: u64, length: u64) -> bool {
