@@ -29,12 +29,16 @@
 //! Beside packing: [`lists`] writes what dataloaders read, [`reorg`] arranges dumps, [`stats`] counts
 //! them, [`probe`] looks at one file.
 
+pub mod convert;
 mod error;
+pub mod indexing;
 pub mod lists;
 pub mod media;
+pub mod mmap;
 pub mod pipeline;
 pub mod probe;
 pub mod progress;
+mod pulse;
 pub mod reorg;
 pub mod sample;
 pub mod source;
@@ -42,6 +46,7 @@ pub mod stats;
 mod time;
 pub mod tree;
 pub mod verify;
+pub mod worker;
 
 pub use error::{Error, Result};
 pub use time::{ParseTimeError, Time};

@@ -8,9 +8,11 @@
 mod audio;
 mod classes;
 mod clean;
+mod convert;
 mod doctor;
 mod exit;
 mod frames;
+mod index;
 mod inspect;
 mod libav;
 mod list;
@@ -28,6 +30,7 @@ mod tfrecord;
 mod values;
 mod verify;
 mod webdataset;
+mod worker;
 
 use std::ffi::OsString;
 
@@ -84,6 +87,8 @@ enum Command {
     Audio(Box<audio::Audio>),
     Classes(classes::Classes),
     Subset(Box<subset::Subset>),
+    Convert(Box<convert::Convert>),
+    Index(index::Index),
     Inspect(inspect::Inspect),
     List(list::List),
     Reorg(reorg::Reorg),
@@ -94,6 +99,8 @@ enum Command {
     Merge(merge::Merge),
     Clean(clean::Clean),
     Doctor(doctor::Doctor),
+    #[command(hide = true)]
+    Worker(worker::WorkerCommand),
 }
 
 /// Runs the command line `args`, whose first is the program's name.
@@ -117,6 +124,8 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Audio(command) => command.run(&cli.common),
         Command::Classes(command) => command.run(&cli.common),
         Command::Subset(command) => command.run(&cli.common),
+        Command::Convert(command) => command.run(&cli.common),
+        Command::Index(command) => command.run(&cli.common),
         Command::Inspect(command) => command.run(&cli.common),
         Command::List(command) => command.run(&cli.common),
         Command::Reorg(command) => command.run(&cli.common),
@@ -127,6 +136,7 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Merge(command) => command.run(&cli.common),
         Command::Clean(command) => command.run(&cli.common),
         Command::Doctor(command) => command.run(&cli.common),
+        Command::Worker(command) => command.run(),
     };
     result.unwrap_or_else(|error| {
         out::say(format_args!("kpack: {error:#}"));

@@ -10,6 +10,7 @@ use kpack::sample::Recipe;
 use kpack::source::Clip;
 
 use super::out::{count, grouped};
+use super::pack::args::WorkerLimits;
 use super::pack::{self, Watch};
 use super::signals::Signals;
 use super::{Common, Exit, libav, out};
@@ -44,6 +45,8 @@ pub(crate) struct Repair {
     /// Where media that are no longer at their place lie; found by file name, at any depth
     #[arg(long, value_name = "DIR")]
     media_dir: Option<PathBuf>,
+    #[command(flatten)]
+    limits: WorkerLimits,
 }
 
 impl Repair {
@@ -90,7 +93,7 @@ impl Repair {
             estimate: Some(&pack::weight),
             ..Options::default()
         };
-        let (make, media) = (pack::maker(common), self.media()?);
+        let (make, media) = (pack::maker(&self.limits, common), self.media()?);
         let make = |clip: &Clip, recipe: &Recipe, state: &mut _| match moved(clip, &media) {
             Some(clip) => make(&clip, recipe, state),
             None => make(clip, recipe, state),

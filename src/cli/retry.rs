@@ -7,6 +7,7 @@ use kpack::pipeline::{Options, Retried, retry};
 use kpack::sample::Class;
 
 use super::out::{count, grouped};
+use super::pack::args::WorkerLimits;
 use super::pack::{self, Watch};
 use super::signals::Signals;
 use super::{Common, Exit, exit, libav, out};
@@ -14,7 +15,8 @@ use super::{Common, Exit, exit, libav, out};
 const HELP: &str = "\
 Examples:
   kpack retry out                            every failed clip once more
-  kpack retry out --class timeout,memory     only those that failed by a limit
+  kpack retry out --class timeout --timeout 3600
+                                             only those that took too long, with more time
 
 Only the shards that get a sample by it are written anew, beside the old ones, and put in their
 place at the end together with samples.jsonl and dataset.json. The result is byte for byte that of
@@ -31,6 +33,8 @@ pub(crate) struct Retry {
     /// Only clips that failed with these classes, as samples.jsonl has them
     #[arg(long, value_name = "CLASS,..", value_delimiter = ',', value_parser = class)]
     class: Vec<Class>,
+    #[command(flatten)]
+    limits: WorkerLimits,
 }
 
 fn class(name: &str) -> Result<Class, String> {
@@ -50,7 +54,7 @@ impl Retry {
             estimate: Some(&pack::weight),
             ..Options::default()
         };
-        let make = pack::maker(common);
+        let make = pack::maker(&self.limits, common);
         let stop = signals.stop();
         let retried = retry(&self.dir, &self.class, &options, make, &watch, stop);
         watch.end();

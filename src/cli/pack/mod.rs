@@ -8,12 +8,15 @@ mod report;
 mod resolve;
 mod run;
 
+pub(super) use dry_run::run as print_plan;
 pub(super) use progress::Watch;
+pub(super) use report::print as print_summary;
 
 use kpack::pipeline::{PlanOptions, ShardRule, ShardTarget, Target};
 use kpack::sample::{AudioCodec, FrameChoice, Made, Recipe, SampleError};
 use kpack::source::{self, Clip, Input, ReadOptions};
 use kpack::tree::{self, Tree, TreeLayout, TreeOptions};
+use kpack::worker::Worker;
 use kpack_formats::{Compression, Schema, WriteOptions};
 
 use self::args::{CompressKind, Files, FrameNames, InOut, LayoutKind, SchemaKind, Shards};
@@ -29,9 +32,11 @@ pub(crate) const SHARDS: Defaults = Defaults {
 
 /// Makes samples for other commands as packing does.
 pub(crate) fn maker(
-    _common: &Common,
-) -> impl Fn(&Clip, &Recipe, &mut make::Tools) -> Result<Made, SampleError> + Sync {
-    make::make
+    limits: &args::WorkerLimits,
+    common: &Common,
+) -> impl Fn(&Clip, &Recipe, &mut Worker) -> Result<Made, SampleError> + Sync {
+    let workers = super::worker::workers(limits.of_clip(), common.quiet);
+    move |clip, recipe, worker| make::make(clip, recipe, &workers, worker)
 }
 
 /// Expected size of a clip's sample, in proportion to those of others.
