@@ -137,17 +137,17 @@ fn moved(clip: &Clip, media: &HashMap<OsString, PathBuf>) -> Option<Clip> {
 fn print(repaired: &Repaired) -> anyhow::Result<()> {
     out::print(|out| {
         for lost in &repaired.lost {
-            write!(out, "{}:", lost.file.display())?;
+            write!(out, "{}: ", lost.file.display())?;
             if !lost.key.is_empty() {
-                write!(out, " key {},", lost.key)?;
+                write!(out, "key {}, ", lost.key)?;
             }
             if let Some(offset) = lost.offset {
-                write!(out, " offset {offset},")?;
+                write!(out, "offset {offset}: ")?;
             }
             match (lost.remade, &lost.reason) {
-                (true, _) => writeln!(out, " made again from its source")?,
-                (false, Some(reason)) => writeln!(out, " lost: {reason}")?,
-                (false, None) => writeln!(out, " lost")?,
+                (true, _) => writeln!(out, "made again from its source")?,
+                (false, Some(reason)) => writeln!(out, "lost: {reason}")?,
+                (false, None) => writeln!(out, "lost")?,
             }
         }
         Ok(())
