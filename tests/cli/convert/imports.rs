@@ -215,7 +215,7 @@ fn sound_records_become_arrays() {
         ("sound_raw", bytes(&raw)),
         ("cls_id", int(7)),
     ]);
-    records(&src.join("train.tfrecord"), &[sound.clone()]);
+    records(&src.join("train.tfrecord"), std::slice::from_ref(&sound));
     let tar = converted(&src, &dir.path().join("tar"), &["webdataset"]);
     let all = samples(&tar);
     let one = &all["train_sound/singing/abc"];
