@@ -8,6 +8,7 @@
 mod audio;
 mod bench;
 mod classes;
+mod clean;
 mod convert;
 mod doctor;
 mod exit;
@@ -21,6 +22,8 @@ mod out;
 mod pack;
 mod reading;
 mod reorg;
+mod repair;
+mod retry;
 mod signals;
 mod stats;
 mod subset;
@@ -93,7 +96,10 @@ enum Command {
     Stats(stats::StatsCommand),
     Bench(bench::Bench),
     Verify(verify::Verify),
+    Repair(repair::Repair),
+    Retry(retry::Retry),
     Merge(merge::Merge),
+    Clean(clean::Clean),
     Doctor(doctor::Doctor),
     #[command(hide = true)]
     Worker(worker::WorkerCommand),
@@ -128,7 +134,10 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Stats(command) => command.run(&cli.common),
         Command::Bench(command) => command.run(&cli.common),
         Command::Verify(command) => command.run(&cli.common),
+        Command::Repair(command) => command.run(&cli.common),
+        Command::Retry(command) => command.run(&cli.common),
         Command::Merge(command) => command.run(&cli.common),
+        Command::Clean(command) => command.run(&cli.common),
         Command::Doctor(command) => command.run(&cli.common),
         Command::Worker(command) => command.run(),
     };
