@@ -7,5 +7,7 @@
 
 #[cfg(feature = "cli")]
 mod cli;
+#[cfg(all(feature = "cli", unix))]
+mod fetch;
 mod media;
 mod pipeline;

@@ -9,6 +9,7 @@ mod audio;
 mod classes;
 mod doctor;
 mod exit;
+mod fetch;
 mod frames;
 mod inspect;
 mod libav;
@@ -76,6 +77,7 @@ enum Command {
     Tfrecord(Box<tfrecord::Tfrecord>),
     Frames(Box<frames::Frames>),
     Audio(Box<audio::Audio>),
+    Fetch(Box<fetch::Fetch>),
     Classes(classes::Classes),
     Subset(Box<subset::Subset>),
     Inspect(inspect::Inspect),
@@ -104,6 +106,7 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Tfrecord(command) => command.run(&cli.common),
         Command::Frames(command) => command.run(&cli.common),
         Command::Audio(command) => command.run(&cli.common),
+        Command::Fetch(command) => command.run(&cli.common),
         Command::Classes(command) => command.run(&cli.common),
         Command::Subset(command) => command.run(&cli.common),
         Command::Inspect(command) => command.run(&cli.common),
