@@ -26,22 +26,28 @@
 //! * Libraries never print, read flags or exit: [`progress::Progress`] and [`pipeline::Summary`] tell,
 //!   and the binary's `cli` shows.
 //!
-//! Beside packing: [`fetch`] brings sources and cuts their clips, [`lists`] writes what dataloaders read, [`reorg`] arranges dumps, [`stats`] counts
-//! them, [`probe`] looks at one file.
+//! Beside packing: [`fetch`] brings sources and cuts their clips, [`lists`] writes what dataloaders
+//! read, [`reorg`] arranges dumps, [`stats`] counts them, [`probe`] looks at one file.
 
+pub mod convert;
 mod error;
 pub mod fetch;
+pub mod indexing;
 pub mod lists;
 pub mod media;
+pub mod mmap;
 pub mod pipeline;
 pub mod probe;
 pub mod progress;
+mod pulse;
 pub mod reorg;
 pub mod sample;
 pub mod source;
 pub mod stats;
 mod time;
 pub mod tree;
+pub mod verify;
+pub mod worker;
 
 pub use error::{Error, Result};
 pub use time::{ParseTimeError, Time};

@@ -11,3 +11,4 @@ mod cli;
 mod fetch;
 mod media;
 mod pipeline;
+mod verify;

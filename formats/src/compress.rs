@@ -88,6 +88,41 @@ pub fn compress_file(
     Ok(target.bytes)
 }
 
+/// Inflates the compressed shard at `path` into `target`, from its current position, and gives the
+/// bytes written. A file that is not compressed is copied.
+///
+/// # Errors
+/// [`crate::Kind::Io`]; [`crate::Kind::Corrupt`] for a damaged stream;
+/// [`crate::Kind::Unsupported`] for zstd in a build without it.
+pub fn inflate_file(path: &std::path::Path, target: File) -> Result<u64> {
+    let io = |e| Error::io("cannot read", e).path(path);
+    let file = File::open(path).map_err(io)?;
+    let mut file = BufReader::with_capacity(1 << 20, file);
+    let head = file.fill_buf().map_err(io)?;
+    let compression = sniff(head).unwrap_or_default();
+    let mut source = reader(file, compression).map_err(|e| e.path(path))?;
+    let mut target = Counted {
+        inner: target,
+        bytes: 0,
+    };
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        let n = match source.read(&mut buffer) {
+            Ok(0) => return Ok(target.bytes),
+            Ok(n) => n,
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(e) if e.raw_os_error().is_some() => return Err(io(e)),
+            Err(e) => {
+                let text = format!("the compressed stream is damaged or cut short: {e}");
+                return Err(Error::corrupt(text).path(path));
+            }
+        };
+        target
+            .write_all(&buffer[..n])
+            .map_err(|e| Error::io("cannot write the inflated shard of", e).path(path))?;
+    }
+}
+
 struct Counted<W> {
     inner: W,
     bytes: u64,

@@ -146,9 +146,55 @@ impl Input {
         .path(&self.path)
     }
 
+    /// Hands out all that is left, as a stream.
+    pub(crate) fn into_read(self) -> impl Read + Send {
+        Cursor(self.chunk).chain(Rest(self.source, self.failure))
+    }
+
     /// Takes the next `n` bytes, which must have been filled.
     pub(crate) fn take(&mut self, n: usize) -> Bytes {
         self.offset += n as u64;
         self.chunk.split_to(n)
     }
+}
+
+struct Cursor(Bytes);
+
+impl Read for Cursor {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        let n = into.len().min(self.0.len());
+        into[..n].copy_from_slice(&self.0.split_to(n));
+        Ok(n)
+    }
+}
+
+/// What was not read ahead; an error that was met then is met here.
+struct Rest(Box<dyn Read + Send>, Option<std::io::Error>);
+
+impl Read for Rest {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        match self.1.take() {
+            Some(e) => Err(e),
+            None => self.0.read(into),
+        }
+    }
+}
+
+/// The uncompressed bytes of the shard at `path`. `compression` is what it was written with, where
+/// that is known; else its first bytes decide.
+///
+/// An error of reading that stems from a damaged stream has no operating system's code
+/// ([`std::io::Error::raw_os_error`]).
+///
+/// # Errors
+/// [`crate::Kind::Io`]; [`crate::Kind::Unsupported`] for zstd in a build without it.
+pub fn plain_bytes(path: &Path, compression: Option<Compression>) -> Result<Box<dyn Read + Send>> {
+    let Some(compression) = compression else {
+        return Ok(Box::new(
+            Input::open(path, crate::registry::sniff_plain)?.into_read(),
+        ));
+    };
+    let file = File::open(path).map_err(|e| Error::io("cannot open", e).path(path))?;
+    let file = BufReader::with_capacity(CHUNK, file);
+    compress::reader(file, compression).map_err(|e| e.path(path))
 }

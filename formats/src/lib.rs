@@ -45,6 +45,7 @@ mod compress;
 mod crc;
 mod error;
 pub mod framedir;
+pub mod indexes;
 mod input;
 mod kidx;
 mod labels;
@@ -59,12 +60,13 @@ mod shard;
 pub mod tfrecord;
 pub mod webdataset;
 
-pub use compress::{Compression, compress_file};
+pub use compress::{Compression, compress_file, inflate_file};
 pub use crc::crc32c_join;
 pub use error::{At, Error, Kind, Result};
+pub use input::plain_bytes;
 pub use kidx::{IndexEntry, IndexReader, IndexWriter};
 pub use limits::Limits;
-pub use names::{check_blob_name, check_key, frame_number};
+pub use names::{check_blob_name, check_key, frame_number, safe_key};
 pub use registry::{FORMATS, format, open, sniff};
 pub use sample::{Blob, Label, Meta, Sample};
 pub use shard::{

@@ -58,8 +58,9 @@ pub fn frame_number(name: &str) -> Option<(u64, &str)> {
     Some((digits.parse().ok()?, extension))
 }
 
-/// Turns any text into a key: what may not stand in one becomes `_`.
-pub(crate) fn safe_key(text: &str) -> String {
+/// Turns any text into a key: what may not stand in one becomes `_`. A text that may be a key
+/// already stays as it is.
+pub fn safe_key(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
     let part = |p: &str| {
         p.chars()

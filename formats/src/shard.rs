@@ -110,6 +110,9 @@ pub struct ReadOptions {
     pub concatenated: bool,
     /// Takes a key that comes again later in a tar; else that is an error.
     pub repeated_keys: bool,
+    /// Does not compare payloads with the checksums in their framing, so that bytes which nobody
+    /// looks at are not touched. Lengths are checked all the same.
+    pub unchecked: bool,
 }
 
 /// How a format keeps its samples.

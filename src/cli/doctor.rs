@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use clap::Args;
+use kpack::worker::Limits;
 use serde_json::{Value, json};
 
-use super::{Common, Exit, libav, out};
+use super::{Common, Exit, libav, out, worker};
 
 const HELP: &str = "\
 Example:
@@ -65,6 +66,7 @@ impl Doctor {
             "--version",
             "pipx install yt-dlp, or apt-get install yt-dlp",
         ));
+        checks.extend(worker_processes());
         checks.push(open_files());
         checks.push(space(&self.dir));
         let ok = !checks.iter().any(|c| c.needed && c.fix.is_some());
@@ -183,6 +185,34 @@ fn program(name: &str, option: &str, fix: &str) -> Check {
             fix,
         ),
     }
+}
+
+/// Whether clips are decoded in processes of their own, and what these are kept from.
+fn worker_processes() -> Vec<Check> {
+    const NAME: &str = "worker processes";
+    const FIX: &str = "Linux 5.13 or newer with seccomp and Landlock keeps a decoder in bounds";
+    let sandbox = match worker::start(Limits::default(), true) {
+        Ok((_, sandbox)) => sandbox,
+        Err(why) => {
+            let fix = "clips are decoded in kpack's own process, without limits";
+            return vec![Check::bad(NAME, why, false, fix)];
+        }
+    };
+    let seccomp = if sandbox.seccomp { "yes" } else { "no" };
+    let found = format!("seccomp {seccomp}, landlock {}", sandbox.landlock);
+    let leaks = sandbox.leaks.clone().unwrap_or_default();
+    let bounds = match leaks.is_empty() {
+        true => "no files, no network, no processes (tried)".to_owned(),
+        false => format!("not refused: {}", leaks.join(", ")),
+    };
+    let check = |name: &str, found: String, good: bool| match good {
+        true => Check::good(name, found),
+        false => Check::bad(name, found, false, FIX),
+    };
+    vec![
+        check(NAME, found, sandbox.seccomp),
+        check("their bounds", bounds, leaks.is_empty()),
+    ]
 }
 
 /// The limit of open files, where the system tells it as a file.

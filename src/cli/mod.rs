@@ -7,22 +7,28 @@
 
 mod audio;
 mod classes;
+mod convert;
 mod doctor;
 mod exit;
 mod fetch;
 mod frames;
+mod index;
 mod inspect;
 mod libav;
 mod list;
+mod merge;
 mod out;
 mod pack;
+mod reading;
 mod reorg;
 mod signals;
 mod stats;
 mod subset;
 mod tfrecord;
 mod values;
+mod verify;
 mod webdataset;
+mod worker;
 
 use std::ffi::OsString;
 
@@ -80,11 +86,17 @@ enum Command {
     Fetch(Box<fetch::Fetch>),
     Classes(classes::Classes),
     Subset(Box<subset::Subset>),
+    Convert(Box<convert::Convert>),
+    Index(index::Index),
     Inspect(inspect::Inspect),
     List(list::List),
     Reorg(reorg::Reorg),
     Stats(stats::StatsCommand),
+    Verify(verify::Verify),
+    Merge(merge::Merge),
     Doctor(doctor::Doctor),
+    #[command(hide = true)]
+    Worker(worker::WorkerCommand),
 }
 
 /// Runs the command line `args`, whose first is the program's name.
@@ -109,11 +121,16 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Fetch(command) => command.run(&cli.common),
         Command::Classes(command) => command.run(&cli.common),
         Command::Subset(command) => command.run(&cli.common),
+        Command::Convert(command) => command.run(&cli.common),
+        Command::Index(command) => command.run(&cli.common),
         Command::Inspect(command) => command.run(&cli.common),
         Command::List(command) => command.run(&cli.common),
         Command::Reorg(command) => command.run(&cli.common),
         Command::Stats(command) => command.run(&cli.common),
+        Command::Verify(command) => command.run(&cli.common),
+        Command::Merge(command) => command.run(&cli.common),
         Command::Doctor(command) => command.run(&cli.common),
+        Command::Worker(command) => command.run(),
     };
     result.unwrap_or_else(|error| {
         out::say(format_args!("kpack: {error:#}"));

@@ -33,6 +33,17 @@ pub(crate) fn size(text: &str) -> Result<u64, String> {
     }
 }
 
+/// Least memory of a decoder, in bytes.
+const MEMORY_MIN: u64 = 64 << 20;
+
+/// `--max-memory`.
+pub(crate) fn memory(text: &str) -> Result<u64, String> {
+    match size(text)? {
+        bytes if bytes < MEMORY_MIN => Err("no decoder works in less than 64MiB".to_owned()),
+        bytes => Ok(bytes),
+    }
+}
+
 /// `--frames`: `None` for none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Frames(pub(crate) Option<FrameChoice>);

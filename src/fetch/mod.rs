@@ -14,6 +14,7 @@ mod clip;
 mod date;
 mod http;
 mod journal;
+mod known;
 mod local;
 mod name;
 mod net;

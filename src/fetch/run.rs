@@ -18,11 +18,11 @@ use super::plan::{Planner, Source};
 use super::queue::Queue;
 use super::table::Got;
 use super::turns::Turns;
-use super::{Fail, Failure, FetchOptions, PastEnd, Report, Retry, ytdlp};
+use super::{Fail, Failure, FetchOptions, Report, Retry, known, ytdlp};
 use crate::pipeline::{Outcome, OutcomeRow};
 use crate::progress::Progress;
 use crate::sample::{Class, SampleError};
-use crate::source::{Input, Row};
+use crate::source::Input;
 use crate::{Error, Result};
 
 /// Longest wait between two retries, where the server does not say.
@@ -44,7 +44,7 @@ pub(super) fn run(
     fs::create_dir_all(&work).map_err(Error::io("cannot create", &work))?;
     let lock = lock(&work)?;
     let (journal, known) = Journal::open(media)?;
-    let settled = settled(input, &known, media, options)?;
+    let settled = known::settled(input, &known, media, options)?;
     let wanted: Vec<bool> = settled.iter().map(Option::is_none).collect();
     let sources = planner.sources(&input.rows, &wanted);
     let needs = Planner::needs_yt_dlp(&sources);
@@ -96,60 +96,6 @@ fn lock(work: &Path) -> Result<File> {
         ))),
         Err(fs::TryLockError::Error(e)) => Err(Error::io("cannot lock", &path)(e)),
     }
-}
-
-/// The rows that need nothing any more: refused ones, and those that the journal and the disk agree
-/// to be done, or that the user's rules still leave out.
-fn settled(
-    input: &Input,
-    known: &HashMap<Identity, FetchRow>,
-    media: &Path,
-    options: &FetchOptions,
-) -> Result<Vec<Option<FetchRow>>> {
-    let trim = clip::trim_name(options.trim);
-    let settled = |row: &Row| -> Result<Option<FetchRow>> {
-        if let Some(problem) = &row.problem {
-            let row = OutcomeRow::problem(&row.clip, problem);
-            let rest = FetchRow::default();
-            return Ok(Some(FetchRow { row, ..rest }));
-        }
-        let Some(found) = known.get(&identity_of(&row.clip)) else {
-            return Ok(None);
-        };
-        let stays = match found.row.outcome {
-            Outcome::Done => {
-                let there = is_there(&found.row, media);
-                let other = found.trim.as_deref().filter(|t| *t != trim);
-                if let (true, Some(other)) = (there, other) {
-                    return Err(Error::usage(format!(
-                        "{} holds clips that were cut with --trim {other}: use that, or another folder",
-                        media.display()
-                    )));
-                }
-                there
-            }
-            Outcome::Skipped => found.rule.as_ref().is_some_and(|rule| {
-                let least = options.min_length.map(clip::min_length_rule);
-                let past = options.past_end == PastEnd::Skip && rule == clip::PAST_END_RULE;
-                past || Some(rule) == least.as_ref()
-            }),
-            Outcome::Failed => false,
-        };
-        // What the input says of the clip may have changed.
-        let now = OutcomeRow::of(&row.clip, None);
-        let mut found = found.clone();
-        found.row.key = now.key;
-        (found.row.label, found.row.label_index) = (now.label, now.label_index);
-        found.row.split = now.split;
-        Ok(stays.then_some(found))
-    };
-    input.rows.iter().map(settled).collect()
-}
-
-fn is_there(row: &OutcomeRow, media: &Path) -> bool {
-    let Some(name) = &row.media else { return false };
-    let meta = fs::metadata(media.join(name));
-    meta.is_ok_and(|meta| meta.is_file() && Some(meta.len()) == row.bytes)
 }
 
 /// The journal and what it says by now.

@@ -13,7 +13,7 @@ use ffmpeg_the_third::packet::{Packet, Ref as _};
 use super::av::{Error, Result, av, check, init};
 use super::io::FileIo;
 use super::track::{SoundGrid, Track, TrackKind, describe};
-use crate::Time;
+use crate::{Time, pulse};
 
 /// Streams a file may have. More is an attack, not a video.
 const MAX_STREAMS: u32 = 256;
@@ -120,6 +120,7 @@ impl Input {
     fn read(&mut self) -> Result<Option<Packet>> {
         loop {
             let mut packet = Packet::empty();
+            pulse::step();
             match packet.read(&mut self.context) {
                 Ok(()) if self.is_chosen(packet.stream()) => return Ok(Some(packet)),
                 Ok(()) => {}

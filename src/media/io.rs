@@ -9,6 +9,7 @@ use std::sync::Arc;
 use ffmpeg_the_third::ffi::{self, AVIOContext};
 
 use super::av::{Error, Result};
+use crate::pulse;
 
 /// Bytes libav asks for at a time.
 const BUFFER: usize = 64 << 10;
@@ -188,6 +189,7 @@ unsafe extern "C" fn write_memory(opaque: *mut c_void, buffer: *const u8, size: 
         )
     };
     let end = state.at + new.len();
+    pulse::hold(end.saturating_sub(state.bytes.len()));
     if state.bytes.len() < end {
         state.bytes.resize(end, 0);
     }

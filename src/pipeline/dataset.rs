@@ -1,10 +1,10 @@
 //! [`Dataset`]: `dataset.json`, all that is known of a finished dataset but its rows.
 
-use std::fs::File;
-use std::io::BufReader;
+use std::collections::BTreeMap;
+use std::fs;
 use std::path::Path;
 
-use kpack_formats::Meta;
+use kpack_formats::{Compression, Meta};
 use serde::{Deserialize, Serialize};
 
 use crate::pipeline::plan::ShardRule;
@@ -31,6 +31,18 @@ pub struct Dataset {
     pub shards: Vec<ShardRecord>,
     /// Shards that were not written because all of their samples failed.
     pub empty_shards: Vec<String>,
+    /// The files beside the shards, by name: [`SAMPLES`] and, where there are classes, [`LABELS`].
+    #[serde(default)]
+    pub files: BTreeMap<String, FileRecord>,
+}
+
+/// A file beside the shards.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileRecord {
+    /// Length of the file.
+    pub bytes: u64,
+    /// CRC-32C of the file.
+    pub crc32c: u32,
 }
 
 /// What a dataset is made of and with: equal origins give equal bytes.
@@ -86,21 +98,56 @@ impl Dataset {
     /// [`Error::Io`]; [`Error::Input`] for a file that is not a dataset's.
     pub fn read(out: &Path) -> Result<Option<Dataset>> {
         let path = out.join(DATASET);
-        let file = match File::open(&path) {
-            Ok(file) => file,
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(Error::io("cannot open", &path)(e)),
         };
-        serde_json::from_reader(BufReader::new(file))
+        serde_json::from_slice(&bytes)
             .map(Some)
             .map_err(|e| Error::Input {
                 path,
                 message: format!("not a kpack manifest: {e}"),
             })
     }
+
+    /// The file's bytes. Its last field, `crc32c`, is the checksum of all that stands before it.
+    pub(crate) fn encode(&self) -> serde_json::Result<Vec<u8>> {
+        let mut bytes = serde_json::to_vec_pretty(self)?;
+        let body = bytes.strip_suffix(b"\n}").map_or(bytes.len(), <[u8]>::len);
+        bytes.truncate(body);
+        let seal = seal(&bytes);
+        bytes.extend_from_slice(seal.as_bytes());
+        Ok(bytes)
+    }
+}
+
+/// Begins the manifest's last field; no other stands at this depth under this name.
+const SEAL: &str = ",\n  \"crc32c\": ";
+
+fn seal(body: &[u8]) -> String {
+    format!("{SEAL}{}\n}}\n", crc32c::crc32c(body))
+}
+
+/// Whether a manifest's bytes match the checksum at their end.
+pub(crate) fn is_sealed(bytes: &[u8]) -> bool {
+    let at = bytes
+        .windows(SEAL.len())
+        .rposition(|w| w == SEAL.as_bytes());
+    at.is_some_and(|at| bytes[at..] == *seal(&bytes[..at]).as_bytes())
 }
 
 impl Origin {
+    /// How the shards are compressed; `None` in a tree, or where that is not understood.
+    pub(crate) fn compression(&self) -> Option<Compression> {
+        match self.target.get("compression")?.as_str()? {
+            "none" => Some(Compression::None),
+            "gzip" => Some(Compression::Gzip),
+            "zlib" => Some(Compression::Zlib),
+            "zstd" => Some(Compression::Zstd),
+            _ => None,
+        }
+    }
     /// What differs in `other`, in words; `None` if they are equal.
     pub(crate) fn difference(&self, other: &Origin) -> Option<String> {
         let text = |meta: &Meta| serde_json::Value::Object(meta.clone()).to_string();

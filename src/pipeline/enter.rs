@@ -11,6 +11,7 @@ use crate::pipeline::header::Header;
 use crate::pipeline::log::{Line, LogReader};
 use crate::pipeline::names;
 use crate::pipeline::plan::Plan;
+use crate::pipeline::remake;
 use crate::pipeline::row::OutcomeRow;
 use crate::pipeline::target::{Target, TreeWriter};
 use crate::{Error, Result};
@@ -33,6 +34,7 @@ pub(crate) fn enter(
     overwrite: bool,
 ) -> Result<Entered> {
     fs::create_dir_all(&folder.out).map_err(Error::io("cannot create folder", &folder.out))?;
+    remake::complete(&folder.out)?;
     // In this order, so that what other parts write meanwhile is not taken for foreign.
     let there = entries(&folder.out)?;
     let logs = logs(folder)?;

@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
+use crate::pipeline::dataset::FileRecord;
 use crate::{Error, Result};
 
 /// Where a test may pretend that the process dies: before each change on disk. Nothing otherwise.
@@ -58,17 +59,39 @@ pub(crate) fn exists(path: &Path) -> bool {
     fs::symlink_metadata(path).map_or_else(|e| e.kind() != std::io::ErrorKind::NotFound, |_| true)
 }
 
+/// A file that is being written, and what its record will say.
+pub(crate) struct Hashed {
+    file: BufWriter<File>,
+    record: FileRecord,
+}
+
+impl Write for Hashed {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let n = self.file.write(bytes)?;
+        self.record.crc32c = crc32c::crc32c_append(self.record.crc32c, &bytes[..n]);
+        self.record.bytes += n as u64;
+        Ok(n)
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.file.flush()
+    }
+}
+
 /// Writes a whole file through `scratch`, synced before it appears at `path`.
 pub(crate) fn write_whole(
     path: &Path,
     scratch: &Path,
-    write: impl FnOnce(&mut BufWriter<File>) -> Result<()>,
-) -> Result<()> {
+    write: impl FnOnce(&mut Hashed) -> Result<()>,
+) -> Result<FileRecord> {
     let file = File::create(scratch).map_err(Error::io("cannot create", scratch))?;
-    let mut file = BufWriter::with_capacity(1 << 20, file);
+    let mut file = Hashed {
+        file: BufWriter::with_capacity(1 << 20, file),
+        record: FileRecord::default(),
+    };
     write(&mut file)?;
     moment()?;
-    let synced = file.flush().and_then(|()| file.get_ref().sync_all());
+    let synced = file.flush().and_then(|()| file.file.get_ref().sync_all());
     synced.map_err(Error::io("cannot write", scratch))?;
-    rename(scratch, path)
+    rename(scratch, path)?;
+    Ok(file.record)
 }

@@ -1,17 +1,18 @@
 //! Joins the logs of all parts into the files that a finished dataset has.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use crate::pipeline::dataset::{DATASET, Dataset, LABELS, SAMPLES, ShardRecord};
+use crate::pipeline::dataset::{DATASET, Dataset, FileRecord, LABELS, SAMPLES, ShardRecord};
 use crate::pipeline::enter::{lock, logs, remove_work};
 use crate::pipeline::files::{exists, rename, sync_folder, write_whole};
 use crate::pipeline::folder::{Folder, index_name};
 use crate::pipeline::header::Header;
 use crate::pipeline::log::{Line, LogReader};
 use crate::pipeline::names;
+use crate::pipeline::remake;
 use crate::pipeline::summary::{Counted, Counts};
 use crate::{Error, Result};
 
@@ -21,6 +22,7 @@ use crate::{Error, Result};
 /// [`Error::Usage`] if a part is missing, unfinished or still being packed; [`Error::Io`].
 pub fn merge(out: &Path) -> Result<Dataset> {
     let folder = Folder::new(out);
+    remake::complete(out)?;
     if let Some(dataset) = Dataset::read(out)? {
         remove_work(&folder)?;
         return Ok(dataset);
@@ -47,18 +49,15 @@ pub(crate) fn finish(folder: &Folder, logs: &[PathBuf]) -> Result<Dataset> {
     let joined = Joined::read(logs)?;
     let names = final_names(&joined.shards);
     place(folder, &joined.shards, &names)?;
+    let mut files = BTreeMap::new();
     let classes = &joined.header.classes;
     if !classes.is_empty() {
-        write_whole(&folder.out.join(LABELS), &folder.scratch(), |file| {
-            let name = |class: &String| class.replace(['\n', '\r'], " ");
-            let text: String = classes.iter().map(|class| name(class) + "\n").collect();
-            file.write_all(text.as_bytes())
-                .map_err(Error::io("cannot write", &folder.scratch()))
-        })?;
+        files.insert(LABELS.to_owned(), write_labels(folder, classes)?);
     }
-    write_whole(&folder.out.join(SAMPLES), &folder.scratch(), |file| {
+    let rows = write_whole(&folder.out.join(SAMPLES), &folder.scratch(), |file| {
         joined.write_rows(logs, &names, file, &folder.scratch())
     })?;
+    files.insert(SAMPLES.to_owned(), rows);
     let settled = |shard: &ShardRecord| ShardRecord {
         name: names.get(&shard.name).unwrap_or(&shard.name).clone(),
         ..shard.clone()
@@ -73,18 +72,32 @@ pub(crate) fn finish(folder: &Folder, logs: &[PathBuf]) -> Result<Dataset> {
         counts: joined.counts,
         shards: written,
         empty_shards: empty.into_iter().map(|shard| shard.name).collect(),
+        files,
     };
     // The manifest says that all the rest is there, so it is the last to appear.
     sync_folder(&folder.out)?;
-    write_whole(&folder.out.join(DATASET), &folder.scratch(), |file| {
-        serde_json::to_writer_pretty(&mut *file, &dataset)
-            .map_err(std::io::Error::from)
-            .and_then(|()| file.write_all(b"\n"))
-            .map_err(Error::io("cannot write", &folder.scratch()))
-    })?;
+    write_dataset(folder, &dataset)?;
     sync_folder(&folder.out)?;
     remove_work(folder)?;
     Ok(dataset)
+}
+
+pub(crate) fn write_labels(folder: &Folder, classes: &[String]) -> Result<FileRecord> {
+    write_whole(&folder.out.join(LABELS), &folder.scratch(), |file| {
+        let name = |class: &String| class.replace(['\n', '\r'], " ");
+        let text: String = classes.iter().map(|class| name(class) + "\n").collect();
+        file.write_all(text.as_bytes())
+            .map_err(Error::io("cannot write", &folder.scratch()))
+    })
+}
+
+pub(crate) fn write_dataset(folder: &Folder, dataset: &Dataset) -> Result<FileRecord> {
+    write_whole(&folder.out.join(DATASET), &folder.scratch(), |file| {
+        let bytes = dataset.encode().map_err(std::io::Error::from);
+        bytes
+            .and_then(|bytes| file.write_all(&bytes))
+            .map_err(Error::io("cannot write", &folder.scratch()))
+    })
 }
 
 /// What the logs say together.

@@ -24,8 +24,10 @@ mod log;
 mod names;
 mod options;
 mod outline;
+mod piece;
 mod plan;
 mod plan_hash;
+mod remake;
 mod resume;
 mod row;
 mod run;
@@ -35,6 +37,7 @@ pub(crate) mod shuffle;
 mod stage;
 mod summary;
 mod target;
+mod unfinished;
 mod window;
 #[cfg(test)]
 mod window_tests;
@@ -47,15 +50,18 @@ use crate::sample::{Made, SampleError};
 use crate::source::Clip;
 use crate::{Error, Result};
 
-pub use dataset::{DATASET, Dataset, LABELS, Origin, PlanRecord, SAMPLES, ShardRecord};
+pub(crate) use dataset::is_sealed;
+pub use dataset::{DATASET, Dataset, FileRecord, LABELS, Origin, PlanRecord, SAMPLES, ShardRecord};
 pub use finish::merge;
 pub use options::{FailureLimit, Options};
 pub use outline::{Outline, SplitOutline};
 pub use plan::{Part, Plan, PlanOptions, ShardRule};
+pub use remake::{Retried, retry};
 pub use row::{Outcome, OutcomeRow};
 pub(crate) use shuffle::shuffle;
 pub use summary::{Counts, End, Summary};
 pub use target::{ShardTarget, Target, TreeWriter};
+pub(crate) use unfinished::unfinished;
 
 /// Packs a plan, or what an earlier run left of it, into the folder `out`.
 ///

@@ -72,6 +72,22 @@ pub(crate) fn settle(name: &str, of: u32) -> String {
     }
 }
 
+/// A counted name with another number of shards; any other name as it is.
+pub(crate) fn recount(name: &str, of: u32) -> String {
+    if is_provisional(name) {
+        return settle(name, of);
+    }
+    let (before, after) = match name.rfind("-of-") {
+        Some(at) => name.split_at(at + 4),
+        None => return name.to_owned(),
+    };
+    let digits = after.find(|c: char| !c.is_ascii_digit()).unwrap_or(0);
+    match digits {
+        0 => name.to_owned(),
+        digits => format!("{before}{of:05}{}", &after[digits..]),
+    }
+}
+
 /// `text` as a part of a file name: bytes outside `[A-Za-z0-9_.-]`, and a leading dot or dash,
 /// become `_`.
 pub(crate) fn file_part(text: &str) -> String {

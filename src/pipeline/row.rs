@@ -2,14 +2,14 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use kpack_formats::Extent;
+use kpack_formats::{Extent, Label, Meta};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::Time;
 use crate::sample::{Class, Facts, SampleError, Stage};
-use crate::source::{Clip, Problem};
+use crate::source::{Clip, NamedBy, Problem, Row, Span};
 
 /// How a clip ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -112,6 +112,13 @@ pub struct OutcomeRow {
     pub audio_start: Option<Time>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// Where the media file is a cut of the source already: what is cut out of it, as start and end
+    /// in seconds; nothing is `[]`. Absent where `start` and `end` say it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cut: Option<Vec<Time>>,
+    /// The row's other columns.
+    #[serde(skip_serializing_if = "Meta::is_empty")]
+    pub columns: Meta,
 }
 
 impl OutcomeRow {
@@ -182,8 +189,54 @@ impl OutcomeRow {
             split: clip.split.clone(),
             start: clip.asked().map(|span| span.start),
             end: clip.asked().and_then(|span| span.end),
+            cut: clip.asked.map(|_| {
+                let span = clip.span.iter();
+                span.flat_map(|span| [Some(span.start), span.end])
+                    .flatten()
+                    .collect()
+            }),
+            columns: clip.columns.clone(),
             ..Self::default()
         }
+    }
+
+    /// The clip and its problem, as they were planned. Media whose names are not UTF-8, and clips
+    /// some of whose labels have no text or no index, do not come back as they were.
+    pub(crate) fn to_row(&self) -> Row {
+        let asked = self.start.map(|start| Span {
+            start,
+            end: self.end,
+        });
+        let cut = self.cut.as_deref().map(|cut| {
+            let start = cut.first().copied();
+            start.map(|start| Span {
+                start,
+                end: cut.get(1).copied(),
+            })
+        });
+        let count = self.label.len().max(self.label_index.len());
+        let label = |i: usize| Label {
+            index: self.label_index.get(i).copied(),
+            text: self.label.get(i).cloned(),
+        };
+        let planned = self.index.is_some();
+        let problem = (!planned).then(|| Problem {
+            stage: self.stage.unwrap_or(Stage::Plan),
+            class: self.class.unwrap_or(Class::Internal),
+            reason: self.reason.clone().unwrap_or_default(),
+        });
+        let clip = Clip {
+            key: self.key.clone(),
+            source: self.source.clone(),
+            named_by: NamedBy::default(),
+            media: self.media.as_ref().map(PathBuf::from),
+            span: cut.unwrap_or(asked),
+            asked: cut.and(asked),
+            split: self.split.clone(),
+            labels: (0..count).map(label).collect(),
+            columns: self.columns.clone(),
+        };
+        Row { clip, problem }
     }
 
     /// Takes over what was found out, but for the times of single frames, which are in the sample.

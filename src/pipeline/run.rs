@@ -13,6 +13,7 @@ use crate::pipeline::folder::Folder;
 use crate::pipeline::header::Header;
 use crate::pipeline::log::Event;
 use crate::pipeline::options::FailureLimit;
+use crate::pipeline::piece::Piece;
 use crate::pipeline::plan::Plan;
 use crate::pipeline::resume::{Resumed, resume};
 use crate::pipeline::row::OutcomeRow;
@@ -105,7 +106,7 @@ impl<'a> Run<'a> {
                         "a tree's samples are written by the workers",
                     ));
                 };
-                match shards.append(index, &sample, log)? {
+                match shards.append(index, Piece::Made(&sample), log)? {
                     Ok((shard, extent)) => {
                         let mut row = OutcomeRow::done(clip, index, &extent, bytes, facts);
                         (row.shard, row.offset) = (Some(shard), Some(extent.offset));

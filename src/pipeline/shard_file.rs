@@ -15,6 +15,7 @@ use crate::pipeline::files::{exists, moment, open_rw, remove, rename, sync_folde
 use crate::pipeline::flusher::Flusher;
 use crate::pipeline::folder::{Folder, index_name};
 use crate::pipeline::log::{Event, Log};
+use crate::pipeline::piece::Piece;
 use crate::pipeline::target::ShardTarget;
 use crate::{Error, Result};
 
@@ -128,6 +129,19 @@ impl ShardFile {
             crc32c: kept.iter().fold(0, join),
             samples: kept.len() as u64,
         })
+    }
+
+    /// Writes a sample, made or stored. It counts only when it is kept.
+    pub(crate) fn write(&mut self, piece: Piece<'_>) -> Result<Extent, FormatError> {
+        let stored = match piece {
+            Piece::Made(sample) => return self.append(sample),
+            Piece::Stored(stored) => stored,
+        };
+        let copied = stored.copy_to(&mut self.file, self.end);
+        let end = copied.as_ref().map_or(0, |extent| extent.length) + self.end;
+        let place = |e: FormatError| e.path(&self.partial);
+        self.writer = writer(&self.target, &self.file, end).map_err(place)?;
+        copied.map_err(place)
     }
 
     /// Writes a sample. It counts only when it is kept. After an error that is the sample's own,

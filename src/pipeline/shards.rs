@@ -1,12 +1,12 @@
 //! [`Shards`]: which shard a sample goes to, and when a shard is done.
 
-use kpack_formats::{Extent, Sample};
+use kpack_formats::Extent;
 
 use crate::Result;
 use crate::pipeline::dataset::ShardRecord;
-use crate::pipeline::failure::write_failure;
 use crate::pipeline::folder::Folder;
 use crate::pipeline::log::{Event, Log};
+use crate::pipeline::piece::Piece;
 use crate::pipeline::plan::{Plan, ShardRule};
 use crate::pipeline::shard_file::{ShardFile, Written, trailer};
 use crate::pipeline::target::ShardTarget;
@@ -61,40 +61,40 @@ impl<'a> Shards<'a> {
     pub(crate) fn append(
         &mut self,
         index: u32,
-        sample: &Sample,
+        piece: Piece<'_>,
         log: &mut Log,
     ) -> Result<Result<(String, Extent), SampleError>> {
         if let ShardRule::Bytes(limit) = self.plan.options.rule {
-            let more = sample.blob_bytes().saturating_add(self.trailer);
+            let more = piece.least_bytes().saturating_add(self.trailer);
             let full = |open: &ShardFile| open.samples > 0 && open.end.saturating_add(more) > limit;
             // Cannot fit, so it need not be tried.
             if self.open.as_ref().is_some_and(full) {
                 self.commit(log)?;
             }
         }
-        let mut extent = match self.open(index)?.append(sample) {
+        let mut extent = match self.open(index)?.write(piece) {
             Ok(extent) => extent,
-            Err(e) => return write_failure(sample, e).map(Err),
+            Err(e) => return piece.failure(e).map(Err),
         };
         if let ShardRule::Bytes(limit) = self.plan.options.rule {
             let above = |extent: &Extent| extent.offset + extent.length + self.trailer > limit;
             if above(&extent) && extent.offset > 0 {
                 self.open(index)?.cut_back()?;
                 self.commit(log)?;
-                extent = match self.open(index)?.append(sample) {
+                extent = match self.open(index)?.write(piece) {
                     Ok(extent) => extent,
-                    Err(e) => return write_failure(sample, e).map(Err),
+                    Err(e) => return piece.failure(e).map(Err),
                 };
             }
             if extent.length + self.trailer > limit {
                 self.progress.note(&format!(
                     "{}: its {} bytes are above the shard limit of {limit}; it gets a shard of its own",
-                    sample.key, extent.length
+                    piece.key(), extent.length
                 ));
             }
         }
         let open = self.open(index)?;
-        open.keep(&sample.key, &extent)?;
+        open.keep(piece.key(), &extent)?;
         Ok(Ok((open.name.clone(), extent)))
     }
 

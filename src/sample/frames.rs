@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use crate::Time;
 use crate::media::{self, ColorInfo, Frame, ImageEncoder, Track};
+use crate::pulse;
 use crate::sample::{FrameChoice, FrameRecipe, Size};
 
 /// One picture of a sample.
@@ -215,6 +216,7 @@ impl<'a> Picker<'a> {
     fn encode(&mut self, frame: &Frame) -> media::Result<Bytes> {
         let (bytes, color) = self.encoder.encode(frame, self.size, self.track.rotation)?;
         self.color.get_or_insert(color);
+        pulse::hold(bytes.len());
         Ok(bytes)
     }
 }

@@ -4,17 +4,18 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use kpack_formats::{Blob, Sample};
+use kpack_formats::Blob;
 
 use super::audio::{self, Finished, Wanted};
 use super::frames::picture_size;
 use super::pass::{Decoded, measure};
 use super::{
     AudioCodec, AudioRecipe, Class, Facts, FrameChoice, ImageCodec, Made, NoAudio, Recipe,
-    SampleError, Stage, VideoRecipe, meta, video,
+    SampleError, Stage, VideoRecipe, sample_of, video,
 };
 use crate::Time;
 use crate::media::{self, ImageEncoder, Input, Track};
+use crate::pulse;
 use crate::source::Clip;
 
 /// What one thread keeps from clip to clip.
@@ -80,6 +81,7 @@ impl Maker<'_> {
             ));
         }
         let mut input = Input::open(self.file.clone()).map_err(|e| self.not_media(e))?;
+        pulse::length(input.duration());
         let (video, audio) = (input.video().cloned(), input.audio().cloned());
         let wants_video = self.recipe.frames.is_some() || self.recipe.video != VideoRecipe::None;
         if wants_video && video.is_none() {
@@ -105,12 +107,7 @@ impl Maker<'_> {
         let mut facts = self.facts(video.as_ref(), audio.as_ref(), &mut decoded);
         self.add_sound(&mut decoded, &mut input, &mut facts)?;
         self.add_video(&mut decoded, &mut input, &mut facts)?;
-        let mut sample = Sample {
-            key: self.clip.key.clone(),
-            blobs: decoded.blobs,
-            labels: self.clip.labels.clone(),
-            meta: meta::of(self.clip, &facts),
-        };
+        let mut sample = sample_of(self.clip, decoded.blobs, &facts);
         if self.recipe.video == VideoRecipe::None && sample.blobs.is_empty() && audio.is_some() {
             return Err(self.fail(Stage::Decode, Class::Corrupt, "nothing could be decoded"));
         }

@@ -1,13 +1,25 @@
 //! The metadata JSON of a sample: what the input said of the clip, then what was found out.
 
-use kpack_formats::Meta;
+use std::collections::BTreeMap;
+
+use kpack_formats::{Blob, Meta, Sample};
 use serde_json::Value;
 
 use crate::sample::Facts;
 use crate::source::Clip;
 
+/// The sample of `clip` that holds `blobs`.
+pub(crate) fn sample_of(clip: &Clip, blobs: BTreeMap<String, Blob>, facts: &Facts) -> Sample {
+    Sample {
+        key: clip.key.clone(),
+        blobs,
+        labels: clip.labels.clone(),
+        meta: of(clip, facts),
+    }
+}
+
 /// Fields in a fixed order: clip, labels, facts, then the row's other columns.
-pub(super) fn of(clip: &Clip, facts: &Facts) -> Meta {
+fn of(clip: &Clip, facts: &Facts) -> Meta {
     let mut meta = Meta::new();
     meta.insert("key".into(), clip.key.clone().into());
     meta.insert("source".into(), clip.source.clone().into());

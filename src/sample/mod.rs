@@ -22,6 +22,7 @@ use kpack_formats::Sample;
 pub use facts::Facts;
 pub use failure::{Class, SampleError, Stage};
 pub use make::{Tools, make_sample};
+pub(crate) use meta::sample_of;
 pub use recipe::{
     AudioCodec, AudioRecipe, FrameChoice, FrameRecipe, ImageCodec, NoAudio, Preset, Recipe, Size,
     Trim, VideoRecipe,

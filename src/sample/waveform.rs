@@ -6,6 +6,7 @@
 use kpack_formats::{Blob, npy};
 
 use crate::media::{self, AudioEncoder, Muxer, to_i16};
+use crate::pulse;
 use crate::sample::AudioCodec;
 
 /// Sound, interleaved.
@@ -80,6 +81,7 @@ impl Waveform {
         let values = &values[usize::try_from(dropped).unwrap_or(0)..];
         let room = usize::try_from(self.room()).unwrap_or(usize::MAX);
         let values = &values[..room.min(values.len())];
+        pulse::hold(std::mem::size_of_val(values));
         match &mut self.values {
             Values::Float(own) => own.extend_from_slice(values),
             Values::Wav(bytes, _) => {

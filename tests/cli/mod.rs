@@ -1,12 +1,14 @@
 //! The command line from outside: messages, exit codes, what is printed where.
 
 mod annotations;
+mod convert;
 mod inspect;
 mod list;
 mod reorg;
 mod stats;
 mod subset;
 mod usage;
+mod worker;
 
 use std::ffi::OsStr;
 use std::fs;

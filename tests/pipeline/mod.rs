@@ -8,6 +8,7 @@ mod outcomes;
 mod parts;
 mod plan;
 mod resume;
+mod retry;
 mod tree;
 
 use std::collections::BTreeMap;

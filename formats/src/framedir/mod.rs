@@ -17,12 +17,14 @@ mod naming;
 mod read;
 mod scan;
 mod sidecar;
+mod site;
 mod write;
 
 use std::path::Path;
 
 pub use naming::Naming;
-pub use sidecar::is_sample_json;
+pub use sidecar::{Listed, ListedFile, is_sample_json, listed};
+pub use site::{Site, sites};
 pub use write::{write, write_at};
 
 use crate::{Format, Layout, ReadOptions, Reading, Result};

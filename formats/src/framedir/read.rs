@@ -23,6 +23,8 @@ pub(super) struct Reader {
     stack: Vec<(PathBuf, std::vec::IntoIter<Group>)>,
     /// The root, if it is itself a folder of pictures.
     single: bool,
+    /// Whether blobs are left where they are.
+    pub(super) heads: bool,
     length: u64,
 }
 
@@ -36,12 +38,41 @@ impl Reader {
             options: options.clone(),
             stack: vec![(root.to_owned(), groups.into_iter())],
             single,
+            heads: false,
             length: 0,
         })
     }
 
+    /// Reads single groups of the tree at `root`.
+    pub(super) fn of_groups(root: &Path, options: &ReadOptions) -> Self {
+        Self {
+            root: root.to_owned(),
+            options: options.clone(),
+            stack: Vec::new(),
+            single: false,
+            heads: false,
+            length: 0,
+        }
+    }
+
+    /// The next group of the folders on the way; `None` behind the last.
+    pub(super) fn next_group(&mut self) -> Option<(PathBuf, Group)> {
+        loop {
+            let (folder, groups) = self.stack.last_mut()?;
+            match groups.next() {
+                Some(group) => return Some((folder.clone(), group)),
+                None => drop(self.stack.pop()),
+            }
+        }
+    }
+
+    /// Whether the root itself is a sample; true once.
+    pub(super) fn take_single(&mut self) -> bool {
+        std::mem::take(&mut self.single)
+    }
+
     /// The sample of a group, if it is one.
-    fn visit(&mut self, folder: &Path, group: &Group) -> Result<Option<Sample>> {
+    pub(super) fn visit(&mut self, folder: &Path, group: &Group) -> Result<Option<Sample>> {
         let json = folder.join(format!("{}.json", group.stem));
         let sidecar = match group.files.iter().any(|f| f == "json") {
             true => self.sidecar(&json)?,
@@ -112,6 +143,9 @@ impl Reader {
         };
         self.check_count(blobs.len())
             .map_err(|e| e.key(&sample.key))?;
+        if self.heads {
+            return Ok(sample);
+        }
         for entry in &blobs {
             let blob = self.checked(&folder.join(&entry.file), entry);
             let blob = blob.map_err(|e| e.key(&sample.key))?;
@@ -157,6 +191,10 @@ impl Reader {
             key: safe_key(&below.to_string_lossy()),
             ..Sample::default()
         };
+        if self.heads {
+            let any = !listing.pictures().is_empty() || group.media().next().is_some();
+            return Ok(any.then_some(sample));
+        }
         self.frames(inner, listing, &mut sample)?;
         for rest in group.media() {
             let blob = self.load(&folder.join(format!("{}.{rest}", group.stem)), None)?;
@@ -226,7 +264,7 @@ impl Reader {
     }
 
     /// The root's own pictures, as one sample of its name.
-    fn root_sample(&mut self) -> Result<Sample> {
+    pub(super) fn root_sample(&mut self) -> Result<Sample> {
         let root = self.root.clone();
         let name = fs::canonicalize(&root).unwrap_or(root.clone());
         let name = name
@@ -238,6 +276,9 @@ impl Reader {
             key: safe_key(&name),
             ..Sample::default()
         };
+        if self.heads {
+            return Ok(sample);
+        }
         self.frames(&root, &list(&root)?, &mut sample)?;
         self.check_bytes(&sample)?;
         Ok(sample)
@@ -261,15 +302,10 @@ fn checksum(blob: &Blob) -> Result<u32> {
 impl ShardReader for Reader {
     /// After an error in one sample the next call goes on with the one behind it.
     fn next_sample(&mut self) -> Result<Option<Sample>> {
-        if std::mem::take(&mut self.single) {
+        if self.take_single() {
             return self.root_sample().map(Some);
         }
-        while let Some((folder, groups)) = self.stack.last_mut() {
-            let Some(group) = groups.next() else {
-                self.stack.pop();
-                continue;
-            };
-            let folder = folder.clone();
+        while let Some((folder, group)) = self.next_group() {
             if let Some(sample) = self.visit(&folder, &group)? {
                 return Ok(Some(sample));
             }

@@ -125,6 +125,57 @@ pub fn is_sample_json(bytes: &[u8]) -> Result<bool> {
     decode(bytes).map(|sidecar| sidecar.is_some())
 }
 
+/// What a sample's JSON says of its files.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listed {
+    /// The sample's key.
+    pub key: String,
+    /// Its files but for the JSON, in the order in which their joined checksum counts them.
+    pub files: Vec<ListedFile>,
+}
+
+/// One file of a sample.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedFile {
+    /// The blob's name.
+    pub name: String,
+    /// Path relative to the JSON's folder, which it does not leave.
+    pub file: String,
+    /// Length in bytes.
+    pub bytes: u64,
+    /// CRC-32C of the file.
+    pub crc32c: u32,
+}
+
+/// The files that a sample's JSON lists; `None` if the JSON is not one of kpack's.
+///
+/// # Errors
+/// As [`is_sample_json`]; [`crate::Kind::Limit`] for a JSON that is too long.
+pub fn listed(bytes: &[u8]) -> Result<Option<Listed>> {
+    if bytes.len() > SIZE_MAX {
+        let text = format!("the JSON is {} bytes, the limit is {SIZE_MAX}", bytes.len());
+        return Err(Error::limit(text));
+    }
+    let Some(Sidecar { key, blobs, .. }) = decode(bytes)? else {
+        return Ok(None);
+    };
+    let file = |entry: Entry| {
+        let crc32c = u32::from_str_radix(&entry.crc32c, 16).ok()?;
+        let Entry {
+            name, file, bytes, ..
+        } = entry;
+        Some(ListedFile {
+            name,
+            file,
+            bytes,
+            crc32c,
+        })
+    };
+    let files: Option<Vec<ListedFile>> = blobs.into_iter().map(file).collect();
+    let files = files.ok_or_else(|| Error::corrupt("the JSON has a checksum that is none"))?;
+    Ok(Some(Listed { key, files }))
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]

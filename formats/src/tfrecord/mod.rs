@@ -12,7 +12,7 @@ mod reader;
 mod sound;
 mod writer;
 
-pub use frame::{OVERHEAD, RecordReader};
+pub use frame::{HEADER, OVERHEAD, RecordReader, record_footer, record_header};
 pub use reader::sample_of;
 
 use crate::{Blob, Format, Layout, Result, npy};

@@ -8,7 +8,6 @@ use prost::Message;
 
 use super::proto::SequenceExample;
 use super::{RecordReader, dmvr, example, guard, sound};
-use crate::input::Input;
 use crate::names::safe_key;
 use crate::{Error, Limits, ReadOptions, Reading, Result, Sample, ShardReader};
 
@@ -24,10 +23,7 @@ pub(super) fn open(path: &Path, options: &ReadOptions) -> Result<Reading> {
 }
 
 pub(super) fn read(bytes: Bytes, path: &Path, options: &ReadOptions) -> Reading {
-    over(
-        RecordReader::new(Input::of_bytes(bytes, path), options),
-        options,
-    )
+    over(RecordReader::of_bytes(bytes, path, options), options)
 }
 
 fn over(records: RecordReader, options: &ReadOptions) -> Reading {

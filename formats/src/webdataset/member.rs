@@ -60,6 +60,12 @@ impl MemberReader {
         Ok(Self::new(Input::open(path, header::sniff)?, options))
     }
 
+    /// Reads an archive in memory, uncompressed; the members share its bytes. The path serves
+    /// messages.
+    pub fn of_bytes(bytes: Bytes, path: &Path, options: &ReadOptions) -> Self {
+        Self::new(Input::of_bytes(bytes, path), options)
+    }
+
     pub(super) fn new(input: Input, options: &ReadOptions) -> Self {
         Self {
             input,

@@ -21,6 +21,14 @@ pub use member::{MemberReader, RawMember};
 
 use crate::{Format, Layout};
 
+/// The header blocks that kpack writes in front of the member `path` of `size` bytes: one, or three
+/// for a long path. `None` for a size that no header holds.
+pub fn member_header(path: &str, size: u64) -> Option<Vec<u8>> {
+    let mut blocks = Vec::new();
+    (size <= header::SIZE_MAX).then(|| header::write(path, size, &mut blocks))?;
+    Some(blocks)
+}
+
 /// The format's line in the table.
 pub(crate) const FORMAT: Format = Format {
     name: "webdataset",

@@ -13,7 +13,6 @@ use std::path::Path;
 use bytes::Bytes;
 
 use super::member::{MemberReader, RawMember};
-use crate::input::Input;
 use crate::labels::{Place, Shown, canonical_object};
 use crate::{Blob, Error, ReadOptions, Reading, Result, Sample, ShardReader};
 
@@ -41,8 +40,7 @@ pub(super) fn open(path: &Path, options: &ReadOptions) -> Result<Reading> {
 }
 
 pub(super) fn read(bytes: Bytes, path: &Path, options: &ReadOptions) -> Reading {
-    let input = Input::of_bytes(bytes, path);
-    Reader::over(MemberReader::new(input, options), options)
+    Reader::over(MemberReader::of_bytes(bytes, path, options), options)
 }
 
 impl ShardReader for Reader {

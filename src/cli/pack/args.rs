@@ -1,11 +1,13 @@
 //! The options of packing, as they are typed. Nothing here decides anything: see `resolve`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use kpack::Time;
 use kpack::pipeline::Part;
 use kpack::sample::Size;
+use kpack::worker::Limits;
 
 use crate::cli::values::{self, Frames, MaxFailures};
 
@@ -172,12 +174,32 @@ pub(crate) struct Run {
     /// End the run when more than N clips, or P percent of them, failed
     #[arg(long, value_name = "N|P%", default_value = "100%", value_parser = values::max_failures)]
     pub(crate) max_failures: MaxFailures,
+    /// Give a clip up after S seconds without progress, or 12 times as long in all (longer for clips
+    /// of more than two minutes)
+    #[arg(long, value_name = "S", default_value = "300", value_parser = values::duration)]
+    pub(crate) timeout: Time,
+    /// Give a clip up when decoding it needs more memory, its own sample not counted
+    #[arg(long, value_name = "BYTES", default_value = "2GiB", value_parser = values::memory)]
+    pub(crate) max_memory: u64,
+    /// Decode in this process, without these limits: a crash or a hang is that of the whole run
+    #[arg(long)]
+    pub(crate) in_process: bool,
     /// Print the plan and its problems, write nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Start anew in an OUT that holds another dataset, which is removed
     #[arg(long)]
     pub(crate) overwrite: bool,
+}
+
+impl Run {
+    /// Limits of one clip in a child process; `None` for this process.
+    pub(crate) fn limits(&self) -> Option<Limits> {
+        (!self.in_process).then(|| Limits {
+            timeout: Duration::from_nanos(self.timeout.nanos().unsigned_abs()),
+            memory: self.max_memory,
+        })
+    }
 }
 
 fn part(text: &str) -> Result<Part, String> {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use kpack::pipeline::Plan;
 use kpack::sample::{Made, VideoRecipe};
 use kpack::source::Clip;
+use kpack::worker::{Worker, Workers};
 use serde_json::{Value, json};
 
 use super::make;
@@ -14,9 +15,14 @@ use super::progress::KEPT;
 use crate::cli::Common;
 use crate::cli::out::{self, bytes, grouped};
 
-/// Prints the plan.
-pub(super) fn run(plan: &Plan, notes: &[String], common: &Common) -> anyhow::Result<()> {
-    let estimate = estimator(plan);
+/// Prints the plan. With `workers` a few clips are made, to tell how large samples get.
+pub(in crate::cli) fn run(
+    plan: &Plan,
+    notes: &[String],
+    workers: Option<&Workers>,
+    common: &Common,
+) -> anyhow::Result<()> {
+    let estimate = estimator(plan, workers);
     let outline = plan.outline(estimate.as_deref());
     let sources = source_bytes(plan);
     let rows = plan.input().rows.iter();
@@ -68,7 +74,7 @@ type Estimator = Box<dyn Fn(&Clip) -> u64>;
 
 /// How to tell a sample's bytes: those of the file where it is copied whole, else scaled from a few
 /// clips that are made for this. `None` where none of these could be made.
-fn estimator(plan: &Plan) -> Option<Estimator> {
+fn estimator(plan: &Plan, workers: Option<&Workers>) -> Option<Estimator> {
     let recipe = plan.recipe();
     let copied = recipe.video == VideoRecipe::Copy && recipe.frames.is_none();
     let rows = plan.input().rows.iter();
@@ -76,7 +82,7 @@ fn estimator(plan: &Plan) -> Option<Estimator> {
     if copied && rows.all(|row| row.clip.span.is_none()) {
         return Some(Box::new(make::weight));
     }
-    let ratio = made_per_weight(plan)?;
+    let ratio = made_per_weight(plan, workers?)?;
     Some(Box::new(move |clip| {
         (make::weight(clip) as f64 * ratio) as u64
     }))
@@ -89,8 +95,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const HEAVY: u64 = 64 << 20;
 
 /// Bytes of samples for each unit of weight, from clips spread over the plan.
-fn made_per_weight(plan: &Plan) -> Option<f64> {
-    let (begun, mut tools) = (Instant::now(), Default::default());
+fn made_per_weight(plan: &Plan, workers: &Workers) -> Option<f64> {
+    let (begun, mut worker) = (Instant::now(), Worker::default());
     let (mut made, mut weighed) = (0, 0);
     let tries = TRIES.min(plan.len());
     for i in 0..tries {
@@ -100,7 +106,8 @@ fn made_per_weight(plan: &Plan) -> Option<f64> {
         if weight > HEAVY || begun.elapsed() > PATIENCE {
             continue;
         }
-        if let Ok(Made::Sample(sample, _)) = make::make(clip, plan.recipe(), &mut tools) {
+        let sample = make::make(clip, plan.recipe(), workers, &mut worker);
+        if let Ok(Made::Sample(sample, _)) = sample {
             made += sample.blob_bytes();
             weighed += weight;
         }

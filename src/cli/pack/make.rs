@@ -1,16 +1,21 @@
-//! One clip into one sample: opens the file, and hands it on.
+//! One clip into one sample: opens the file, and hands it on to a worker.
 
 use std::fs::File;
 use std::io::ErrorKind;
 use std::sync::Arc;
 
-pub(super) use kpack::sample::Tools;
-use kpack::sample::{Class, Made, Recipe, SampleError, Stage, make_sample};
+use kpack::sample::{Class, Made, Recipe, SampleError, Stage};
 use kpack::source::Clip;
+use kpack::worker::{Worker, Workers};
 
 /// Makes the sample of `clip`.
-pub(super) fn make(clip: &Clip, recipe: &Recipe, tools: &mut Tools) -> Result<Made, SampleError> {
-    make_sample(clip, &open(clip)?, recipe, tools)
+pub(super) fn make(
+    clip: &Clip,
+    recipe: &Recipe,
+    workers: &Workers,
+    worker: &mut Worker,
+) -> Result<Made, SampleError> {
+    workers.make(clip, &open(clip)?, recipe, worker)
 }
 
 fn open(clip: &Clip) -> Result<Arc<File>, SampleError> {

@@ -8,7 +8,9 @@ mod report;
 mod resolve;
 mod run;
 
+pub(super) use dry_run::run as print_plan;
 pub(super) use progress::Watch;
+pub(super) use report::print as print_summary;
 
 use kpack::pipeline::{PlanOptions, ShardRule, ShardTarget, Target};
 use kpack::sample::{AudioCodec, FrameChoice, Recipe};

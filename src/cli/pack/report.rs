@@ -10,7 +10,7 @@ use super::progress::{KEPT, Watch, span};
 use crate::cli::out::{bytes, count, grouped, say};
 
 /// Prints what a run did, and every failed file on a line of its own, up to a limit.
-pub(super) fn print(summary: &Summary, plan: &Plan, watch: &Watch, out: &Path) {
+pub(in crate::cli) fn print(summary: &Summary, plan: &Plan, watch: &Watch, out: &Path) {
     let counts = &summary.counts;
     let shards = match summary.shards {
         0 => String::new(),

@@ -7,6 +7,7 @@ use super::progress::Watch;
 use super::{Job, dry_run, make, report};
 use crate::cli::signals::Signals;
 use crate::cli::values::MaxFailures;
+use crate::cli::worker::workers;
 use crate::cli::{Common, Exit, libav, out};
 use kpack::source::Input;
 
@@ -24,8 +25,9 @@ pub(super) fn run(
     for note in notes.iter().filter(|_| !common.quiet) {
         out::say(format_args!("note: {note}"));
     }
+    let workers = workers(job.run.limits(), common.quiet);
     if job.run.dry_run {
-        dry_run::run(&plan, &notes, common)?;
+        dry_run::run(&plan, &notes, Some(&workers), common)?;
         return Ok(Exit::Done);
     }
     let signals = Signals::listen()?;
@@ -44,7 +46,7 @@ pub(super) fn run(
         &job.io.out,
         target,
         &options,
-        |clip, tools| make::make(clip, recipe, tools),
+        |clip, worker| make::make(clip, recipe, &workers, worker),
         &watch,
         signals.stop(),
     );

@@ -5,7 +5,7 @@
 //! subset are those of the whole.
 
 mod groups;
-mod pattern;
+pub(crate) mod pattern;
 mod survey;
 mod write;
 

@@ -60,6 +60,17 @@ pub(in crate::source) fn plain(text: &str) -> String {
     .collect()
 }
 
+/// Whether `name` matches `pattern` as it is spelled.
+pub(crate) fn matches(pattern: &str, name: &str) -> bool {
+    let chars = |text: &str| text.chars().collect::<Vec<char>>();
+    glob(&chars(pattern), &chars(name))
+}
+
+/// Whether the class `name` is `pattern` or matches it, in any spelling.
+pub(crate) fn matches_class(pattern: &str, name: &str) -> bool {
+    pattern == name || matches(&plain(pattern), &plain(name))
+}
+
 /// `*` for anything, `?` for one character, `[abc]` for one of these.
 fn glob(pattern: &[char], name: &[char]) -> bool {
     match pattern.split_first() {

@@ -1,0 +1,67 @@
+//! What is changed in each sample on the way: blobs dropped and renamed.
+
+use kpack_formats::{Sample, check_blob_name};
+
+use crate::source::select::pattern;
+use crate::{Error, Result};
+
+/// Blobs to drop and to rename.
+#[derive(Debug, Clone, Default)]
+pub struct Edits {
+    /// Names or globs of blobs that are left out.
+    pub drop: Vec<String>,
+    /// Old and new names.
+    pub rename: Vec<(String, String)>,
+}
+
+impl Edits {
+    /// Checks the new names.
+    ///
+    /// # Errors
+    /// [`Error::Format`] for a name that no blob may have, [`Error::Usage`] for one given twice.
+    pub fn check(&self) -> Result<()> {
+        for (i, (_, new)) in self.rename.iter().enumerate() {
+            check_blob_name(new)?;
+            if self.rename.iter().take(i).any(|(_, other)| other == new) {
+                return Err(Error::usage(format!(
+                    "--rename gives the name {new} twice; a sample has one blob of a name"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.drop.is_empty() && self.rename.is_empty()
+    }
+
+    /// The edits in one line, which stands for them in the plan.
+    pub(super) fn text(&self) -> String {
+        let renames = self.rename.iter().map(|(old, new)| format!("{old}={new}"));
+        let drops = self.drop.iter().map(|name| format!("-{name}"));
+        drops.chain(renames).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Edits one sample; gives the name that two blobs would have.
+    pub(super) fn apply(&self, sample: &mut Sample) -> std::result::Result<(), String> {
+        let dropped = |name: &str| self.drop.iter().any(|p| pattern::matches(p, name));
+        sample.blobs.retain(|name, _| !dropped(name));
+        if dropped("json") {
+            sample.meta.clear();
+        }
+        if dropped("cls") {
+            sample.labels.clear();
+        }
+        let taken: Vec<_> = self
+            .rename
+            .iter()
+            .filter_map(|(old, new)| Some((new, sample.blobs.remove(old)?)))
+            .collect();
+        for (new, blob) in taken {
+            if sample.blobs.insert(new.clone(), blob).is_some() {
+                return Err(new.clone());
+            }
+        }
+        Ok(())
+    }
+}

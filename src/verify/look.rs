@@ -1,0 +1,58 @@
+//! Finding things: shards in a folder, the first broken line of a file.
+
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+
+use kpack_formats::{FORMATS, Layout};
+
+use crate::pipeline::{OutcomeRow, SAMPLES};
+use crate::{Error, Result};
+
+/// The shards in `dir`, by their names, in order.
+pub(crate) fn shards_in(dir: &Path) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(dir).map_err(Error::io("cannot read folder", dir))?;
+    let mut files: Vec<PathBuf> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| is_shard_name(path) && path.is_file())
+        .collect();
+    files.sort_unstable();
+    Ok(files)
+}
+
+/// Whether a file is named as a shard: a format's extension, perhaps compressed.
+fn is_shard_name(path: &Path) -> bool {
+    let Some(name) = path.file_name().and_then(|n| n.to_str()) else {
+        return false;
+    };
+    let name = [".gz", ".zst", ".zlib", ".zz"]
+        .iter()
+        .find_map(|suffix| name.strip_suffix(suffix))
+        .unwrap_or(name);
+    let logs = FORMATS
+        .iter()
+        .filter(|f| matches!(f.layout, Layout::Log { .. }));
+    let mut extensions = logs.flat_map(|format| format.extensions);
+    !name.starts_with('.')
+        && extensions.any(|e| name.strip_suffix(e).is_some_and(|stem| stem.ends_with('.')))
+}
+
+/// Where the first line begins that cannot be read, in a file of rows.
+pub(crate) fn broken_line(path: &Path, name: &str) -> Option<u64> {
+    if name != SAMPLES {
+        return None;
+    }
+    let (mut source, mut at, mut line) = (BufReader::new(File::open(path).ok()?), 0, Vec::new());
+    loop {
+        line.clear();
+        let n = source.read_until(b'\n', &mut line).ok()?;
+        if n == 0 {
+            return None;
+        }
+        if serde_json::from_slice::<OutcomeRow>(&line).is_err() {
+            return Some(at);
+        }
+        at += n as u64;
+    }
+}

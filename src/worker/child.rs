@@ -1,0 +1,305 @@
+//! [`Child`]: the parent's end of a child process.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, ErrorKind, IoSlice, Read};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::Path;
+use std::process::{ChildStderr, Command, Stdio};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use kpack_formats::Blob;
+use rustix::buffer::spare_capacity;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+
+use super::watch::{End, Lost, TICK, Watch};
+use super::wire::{self, ClipBody, FailedBody, HEADER, Hello, Kind, SampleBody};
+use super::{Program, Sandbox};
+use crate::sample::{Made, Recipe, SampleError, sample_of};
+use crate::source::Clip;
+
+/// Bytes of the standard error that are kept.
+const TAIL: usize = 400;
+/// Memory for a sample's bytes grows by this many at most before more have come.
+const GROWTH: u64 = 64 << 20;
+
+/// A child process that waits for a clip, or works on one. Dropping it ends it.
+#[derive(Debug)]
+pub(super) struct Child {
+    process: std::process::Child,
+    socket: UnixStream,
+    errors: Option<ChildStderr>,
+    tail: Vec<u8>,
+    /// Whether its Hello came.
+    greeted: bool,
+    /// Clips made.
+    pub(super) served: u32,
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        // Both fail only where it has ended and was reaped already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Child {
+    /// Starts a child. It says whether all is well when it is first asked.
+    pub(super) fn start(program: &Program) -> io::Result<Self> {
+        let (ours, theirs) = UnixStream::pair()?;
+        ours.set_nonblocking(true)?;
+        let mut command = Command::new(&program.path);
+        command.arg0("kpack").args(&program.args);
+        command.stdin(Stdio::from(OwnedFd::from(theirs)));
+        command.stdout(Stdio::null()).stderr(Stdio::piped());
+        // Ctrl-C in a terminal is for the parent: what is in flight is finished.
+        command.process_group(0);
+        let mut process = command.spawn()?;
+        let errors = process.stderr.take();
+        if let Some(errors) = &errors {
+            rustix::io::ioctl_fionbio(errors, true)?;
+        }
+        Ok(Self {
+            process,
+            socket: ours,
+            errors,
+            tail: Vec::new(),
+            greeted: false,
+            served: 0,
+        })
+    }
+
+    /// Waits for the child's first message.
+    pub(super) fn greet(&mut self, watch: &mut Watch) -> Result<Sandbox, Lost> {
+        let (kind, body) = self.receive(watch)?;
+        let hello: Hello = match kind {
+            Kind::Hello => wire::parse(kind, &body)?,
+            _ => return Err(wire::Broken(format!("a {kind:?} instead of a Hello")).into()),
+        };
+        let version = env!("CARGO_PKG_VERSION");
+        if hello.version != version {
+            let other = format!("a Hello of version {} instead of {version}", hello.version);
+            return Err(wire::Broken(other).into());
+        }
+        self.greeted = true;
+        Ok(hello.sandbox)
+    }
+
+    /// Makes a sample. An inner error is what the child found; an outer one, that it is lost.
+    pub(super) fn make(
+        &mut self,
+        clip: &Clip,
+        file: &Arc<File>,
+        recipe: &Recipe,
+        watch: &mut Watch,
+    ) -> Result<Result<Made, SampleError>, Lost> {
+        if !self.greeted {
+            self.greet(watch)?;
+        }
+        self.send(clip, file, recipe)?;
+        let made = loop {
+            let (kind, body) = self.receive(watch)?;
+            match kind {
+                Kind::Pulse => watch.hear(wire::parse_pulse(&body)?),
+                Kind::Sample => break Ok(self.sample(clip, file, &body, watch)?),
+                Kind::Skipped => break Ok(Made::Skipped(wire::parse(kind, &body)?)),
+                Kind::Failed => break Err(failed(clip, wire::parse(kind, &body)?)),
+                Kind::Hello | Kind::Clip | Kind::End => {
+                    return Err(wire::Broken(format!("a {kind:?} out of turn")).into());
+                }
+            }
+        };
+        self.served += 1;
+        Ok(made)
+    }
+
+    /// Ends the child: how it ended by itself, if it did, and what it said last.
+    pub(super) fn end(mut self, lost: &Lost) -> (Option<End>, String) {
+        if !matches!(lost, Lost::Ended) {
+            let _ = self.process.kill();
+        }
+        let status = self.process.wait().ok();
+        while self.hear_errors() {}
+        let ended = status.and_then(|s| match (s.code(), s.signal()) {
+            (Some(code), _) => Some(End::Code(code)),
+            (None, signal) => signal.map(End::Signal),
+        });
+        let said = String::from_utf8_lossy(&self.tail);
+        let plain = |c: char| if c.is_control() { ' ' } else { c };
+        let said: String = said.chars().map(plain).collect();
+        (ended, said.split_whitespace().collect::<Vec<_>>().join(" "))
+    }
+
+    /// Sends a clip with its open file.
+    fn send(&mut self, clip: &Clip, file: &File, recipe: &Recipe) -> Result<(), Lost> {
+        let extension = clip.media.as_deref().and_then(Path::extension);
+        let body = ClipBody {
+            key: clip.key.clone(),
+            extension: extension.and_then(|e| e.to_str()).map(str::to_owned),
+            range: ClipBody::of_span(clip.span),
+            recipe: recipe.clone(),
+        };
+        let message = wire::message(Kind::Clip, &body)?;
+        let fds = [file.as_fd()];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        control.push(SendAncillaryMessage::ScmRights(&fds));
+        // The child waits, so that the socket is empty and takes all of a message this small.
+        let parts = [IoSlice::new(&message)];
+        let sent = sendmsg(&self.socket, &parts, &mut control, SendFlags::empty());
+        match sent.map_err(io::Error::from)? {
+            sent if sent == message.len() => Ok(()),
+            _ => Err(Lost::System(ErrorKind::WriteZero.into())),
+        }
+    }
+
+    /// The next message.
+    fn receive(&mut self, watch: &mut Watch) -> Result<(Kind, Vec<u8>), Lost> {
+        let mut header = Vec::with_capacity(HEADER);
+        self.fill(&mut header, HEADER as u64, watch)?;
+        let header = header.try_into();
+        let (kind, length) =
+            wire::parse_header(&header.map_err(|_| wire::Broken("no header".to_owned()))?)?;
+        let mut body = Vec::new();
+        self.fill(&mut body, length, watch)?;
+        Ok((kind, body))
+    }
+
+    /// Receives the bytes of a sample and puts it together.
+    fn sample(
+        &mut self,
+        clip: &Clip,
+        file: &Arc<File>,
+        body: &[u8],
+        watch: &mut Watch,
+    ) -> Result<Made, Lost> {
+        let body: SampleBody = wire::parse(Kind::Sample, body)?;
+        let total = body.check(file.metadata()?.len())?;
+        let mut bytes = Vec::new();
+        self.fill(&mut bytes, total, watch)?;
+        match self.receive(watch)? {
+            (Kind::End, _) => {}
+            (kind, _) => return Err(wire::Broken(format!("a {kind:?} instead of an End")).into()),
+        }
+        let mut bytes = Bytes::from(bytes);
+        let path: Arc<Path> = clip.media.as_deref().unwrap_or(Path::new("")).into();
+        let mut blobs = BTreeMap::new();
+        for blob in body.blobs {
+            let (offset, length) = (blob.from, blob.length);
+            let blob_bytes = match offset {
+                Some(offset) => Blob::File {
+                    file: file.clone(),
+                    path: path.clone(),
+                    offset,
+                    length,
+                },
+                // `check` has added up the lengths.
+                None => bytes.split_to(length as usize).into(),
+            };
+            blobs.insert(blob.name, blob_bytes);
+        }
+        let sample = sample_of(clip, blobs, &body.facts);
+        Ok(Made::Sample(Box::new(sample), Box::new(body.facts)))
+    }
+
+    /// Reads until `into` has `length` bytes; memory grows with what comes.
+    fn fill(&mut self, into: &mut Vec<u8>, length: u64, watch: &mut Watch) -> Result<(), Lost> {
+        while (into.len() as u64) < length {
+            let missing = length - into.len() as u64;
+            if into.len() == into.capacity() {
+                let more = missing.min(GROWTH) as usize;
+                let reserved = into.try_reserve_exact(more);
+                reserved.map_err(|_| Lost::System(ErrorKind::OutOfMemory.into()))?;
+            }
+            match rustix::io::read(&self.socket, spare_capacity(into)) {
+                Ok(0) => return Err(Lost::Ended),
+                // Single messages do not count: a child that only talks gets nowhere.
+                Ok(_) if length > GROWTH / 64 => watch.received(),
+                Ok(_) => {}
+                Err(rustix::io::Errno::AGAIN) => self.wait(watch)?,
+                Err(rustix::io::Errno::INTR) => {}
+                Err(e) => return Err(io::Error::from(e).into()),
+            }
+        }
+        if into.len() as u64 > length {
+            return Err(wire::Broken("more bytes than it said".to_owned()).into());
+        }
+        Ok(())
+    }
+
+    /// Waits until the socket can be read, and looks after the limits meanwhile.
+    fn wait(&mut self, watch: &mut Watch) -> Result<(), Lost> {
+        let tick = Timespec {
+            tv_sec: 0,
+            tv_nsec: TICK.as_nanos() as i64,
+        };
+        loop {
+            let mut fds = vec![PollFd::new(&self.socket, PollFlags::IN)];
+            if let Some(errors) = &self.errors {
+                fds.push(PollFd::new(errors, PollFlags::IN));
+            }
+            match poll(&mut fds, Some(&tick)) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(e) => return Err(io::Error::from(e).into()),
+            }
+            let ready = !fds[0].revents().is_empty();
+            let speaks = fds.get(1).is_some_and(|fd| !fd.revents().is_empty());
+            drop(fds);
+            if speaks {
+                self.hear_errors();
+            }
+            let id = self.process.id();
+            watch.look(|| memory_of(id))?;
+            if ready {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Takes what the child said on its standard error; whether there may be more.
+    fn hear_errors(&mut self) -> bool {
+        let Some(errors) = &mut self.errors else {
+            return false;
+        };
+        let mut part = [0; 4096];
+        match errors.read(&mut part) {
+            Ok(0) => self.errors = None,
+            Ok(n) => {
+                self.tail.extend_from_slice(&part[..n]);
+                let surplus = self.tail.len().saturating_sub(TAIL);
+                self.tail.drain(..surplus);
+                return true;
+            }
+            Err(e) if e.kind() == ErrorKind::Interrupted => return true,
+            Err(e) if e.kind() == ErrorKind::WouldBlock => {}
+            Err(_) => self.errors = None,
+        }
+        false
+    }
+}
+
+fn failed(clip: &Clip, body: FailedBody) -> SampleError {
+    let error = SampleError::new(&clip.key, body.stage, body.class, body.reason);
+    match body.cause {
+        Some(cause) => error.because(cause),
+        None => error,
+    }
+}
+
+/// Bytes of memory that only this process uses, where the system tells it.
+fn memory_of(id: u32) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{id}/statm")).ok()?;
+    let mut pages = text.split_ascii_whitespace().skip(1);
+    let (resident, shared) = (pages.next()?, pages.next()?);
+    let own = resident
+        .parse::<u64>()
+        .ok()?
+        .checked_sub(shared.parse().ok()?)?;
+    own.checked_mul(rustix::param::page_size() as u64)
+}

@@ -1,0 +1,219 @@
+//! Making samples in this process, or in child processes with limits.
+//!
+//! ```text
+//!  thread ─ Worker ─┬─ in process:  make_sample
+//!                   └─ child:       clip, open file ──> [make_sample, sandboxed] ──> blobs, facts
+//! ```
+//!
+//! A child is this program started again. It loads its libraries, gives up network, files and
+//! processes, and then makes one clip after the other, each from a file that the parent has opened.
+//! It knows nothing but the file and the recipe: key, labels and metadata stay with the parent. It is
+//! replaced after a number of clips and after each that failed, and dies with its parent. A crash, a
+//! hang and a memory blow-up are the failure of one clip.
+//!
+//! * Time: a clip may go on for [`Limits::timeout`] without reading a packet or making a picture; in
+//!   all it may take twelve times as long, and a long clip once the limit for each 10 s of it.
+//! * Memory: what the child alone has resident, less the sample itself, is looked at 20 times a
+//!   second. Limits of the address space would count what is only reserved, and libav takes a refused
+//!   allocation for a damaged file.
+//! * A crash or memory failure in a child that has made other clips may be their fault: that clip is
+//!   tried once more in a child of its own, so that what becomes of a clip depends on it alone.
+
+mod child;
+mod fault;
+mod sandbox;
+#[cfg(target_os = "linux")]
+mod seccomp;
+mod serve;
+mod watch;
+mod wire;
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use self::child::Child;
+use self::watch::{Lost, Watch};
+use crate::sample::{Class, Made, Recipe, SampleError, Stage, Tools, make_sample};
+use crate::source::Clip;
+
+pub use sandbox::Sandbox;
+pub use serve::serve;
+
+/// A child is replaced after this many clips.
+const CLIPS: u32 = 1000;
+/// Attempts to start a child, with growing waits between them.
+const ATTEMPTS: u32 = 4;
+
+/// Limits of one clip that is made in a child process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// How long a clip may go without progress. Default 300 s.
+    pub timeout: Duration,
+    /// Bytes of memory, the sample itself not counted. Default 2 GiB. Not looked after where the
+    /// system does not tell it as Linux does.
+    pub memory: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(300),
+            memory: 2 << 30,
+        }
+    }
+}
+
+/// The command that runs [`serve`].
+#[derive(Debug, Clone)]
+pub struct Program {
+    /// The program.
+    pub path: PathBuf,
+    /// Its arguments.
+    pub args: Vec<OsString>,
+}
+
+impl Program {
+    /// This very program with other arguments, also where its file has been replaced meanwhile.
+    ///
+    /// # Errors
+    /// Where the system does not say which program this is.
+    pub fn own<S: Into<OsString>>(args: impl IntoIterator<Item = S>) -> std::io::Result<Self> {
+        let running = PathBuf::from("/proc/self/exe");
+        let path = match running.exists() {
+            true => running,
+            false => std::env::current_exe()?,
+        };
+        let args = args.into_iter().map(Into::into).collect();
+        Ok(Self { path, args })
+    }
+}
+
+/// How clips become samples: in this process, or in children. Shared by all threads.
+#[derive(Debug)]
+pub struct Workers {
+    children: Option<Children>,
+}
+
+/// What one thread keeps from clip to clip.
+#[derive(Debug, Default)]
+pub struct Worker {
+    tools: Tools,
+    child: Option<Child>,
+}
+
+impl Workers {
+    /// Without limits, in this process: a crash or a hang is that of the whole run.
+    pub fn in_process() -> Self {
+        Self { children: None }
+    }
+
+    /// In children. Starts the first, to see whether that works, and says what it has given up.
+    ///
+    /// # Errors
+    /// A sentence that says why no child can be had; [`Workers::in_process`] always works.
+    pub fn start(program: Program, limits: Limits) -> Result<(Self, Sandbox), String> {
+        let children = Children {
+            program,
+            limits,
+            spare: Mutex::default(),
+        };
+        let failed = |e: std::io::Error| format!("cannot start a worker process: {e}");
+        let mut first = Child::start(&children.program).map_err(failed)?;
+        match first.greet(&mut Watch::hello()) {
+            Ok(sandbox) => {
+                children.spare().replace(first);
+                let children = Some(children);
+                Ok((Self { children }, sandbox))
+            }
+            Err(lost) => {
+                let (ended, tail) = first.end(&lost);
+                let e = watch::failure(&Clip::default(), &lost, ended, &tail);
+                Err(format!("a worker process does not work: {}", e.reason))
+            }
+        }
+    }
+
+    /// Makes the sample of `clip` from its open media `file`, as `recipe` says.
+    ///
+    /// # Errors
+    /// As [`make_sample`], and of class `crash`, `timeout` or `memory` where a child was lost.
+    pub fn make(
+        &self,
+        clip: &Clip,
+        file: &Arc<File>,
+        recipe: &Recipe,
+        worker: &mut Worker,
+    ) -> Result<Made, SampleError> {
+        match &self.children {
+            None => make_sample(clip, file, recipe, &mut worker.tools),
+            Some(children) => children.make(clip, file, recipe, &mut worker.child),
+        }
+    }
+}
+
+/// How children are started and limited.
+#[derive(Debug)]
+struct Children {
+    program: Program,
+    limits: Limits,
+    /// The child that was started to see whether that works.
+    spare: Mutex<Option<Child>>,
+}
+
+impl Children {
+    fn spare(&self) -> std::sync::MutexGuard<'_, Option<Child>> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn make(
+        &self,
+        clip: &Clip,
+        file: &Arc<File>,
+        recipe: &Recipe,
+        slot: &mut Option<Child>,
+    ) -> Result<Made, SampleError> {
+        loop {
+            let mut child = match slot.take().or_else(|| self.spare().take()) {
+                Some(child) => child,
+                None => self.start(clip)?,
+            };
+            let used = child.served > 0;
+            let mut watch = Watch::new(self.limits, clip);
+            let lost = match child.make(clip, file, recipe, &mut watch) {
+                Ok(made) => {
+                    if made.is_ok() && child.served < CLIPS {
+                        *slot = Some(child);
+                    }
+                    return made;
+                }
+                Err(lost) => lost,
+            };
+            let (ended, tail) = child.end(&lost);
+            let inherited = matches!(lost, Lost::Ended | Lost::Memory(_) | Lost::Broken(_));
+            if !(used && inherited) {
+                return Err(watch::failure(clip, &lost, ended, &tail));
+            }
+        }
+    }
+
+    /// Starts a child. For a moment the system may have no process or descriptor to spare.
+    fn start(&self, clip: &Clip) -> Result<Child, SampleError> {
+        let mut attempt = 1;
+        loop {
+            let e = match Child::start(&self.program) {
+                Ok(child) => return Ok(child),
+                Err(e) => e,
+            };
+            if attempt == ATTEMPTS {
+                let reason = "cannot start a worker process (--in-process does without)";
+                let failure = SampleError::new(&clip.key, Stage::Decode, Class::Internal, reason);
+                return Err(failure.because(e));
+            }
+            std::thread::sleep(Duration::from_millis(50) * 4_u32.pow(attempt));
+            attempt += 1;
+        }
+    }
+}
