@@ -28,12 +28,13 @@
 //! * Libraries never print, read flags or exit: [`progress::Progress`] and [`pipeline::Summary`] tell,
 //!   and the binary's `cli` shows.
 //!
-//! Beside packing: [`lists`] writes what dataloaders read, [`reorg`] arranges dumps, [`stats`] counts
-//! them, [`probe`] looks at one file.
+//! Beside packing: [`fetch`] brings sources and cuts their clips, [`lists`] writes what dataloaders
+//! read, [`reorg`] arranges dumps, [`stats`] counts them, [`probe`] looks at one file.
 
 pub mod access;
 pub mod convert;
 mod error;
+pub mod fetch;
 pub mod indexing;
 pub mod lists;
 pub mod media;
