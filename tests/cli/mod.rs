@@ -4,6 +4,7 @@ mod annotations;
 mod convert;
 mod inspect;
 mod list;
+mod overwrite;
 mod reorg;
 mod stats;
 mod subset;
