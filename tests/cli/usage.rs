@@ -126,14 +126,35 @@ fn what_is_not_there_is_named() {
     let out = dir.path().join("out");
     let out = out.to_str().unwrap();
     let ended = kpack(["webdataset", "no/such/input.mp4", "-o", out]);
-    assert_eq!(ended.code, 1);
+    assert_eq!(ended.code, 2);
     assert!(ended.err.contains("no/such/input.mp4"), "{}", ended.err);
 
     let empty = dir.path().join("empty");
     std::fs::create_dir(&empty).unwrap();
     let ended = kpack(["webdataset", empty.to_str().unwrap(), "-o", out]);
-    assert_eq!(ended.code, 1);
+    assert_eq!(ended.code, 2);
     assert!(ended.err.contains("empty: no media"), "{}", ended.err);
+}
+
+#[test]
+fn a_list_that_is_wrong_is_a_wrong_command() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    for name in [
+        "bad_no_path_column.csv",
+        "bad_unclosed_quote.csv",
+        "bad_empty.csv",
+    ] {
+        let list = crate::media::fixture(&format!("lists/{name}"));
+        let (list, out) = (list.to_str().unwrap(), out.to_str().unwrap());
+        let ended = kpack(["webdataset", list, "-o", out]);
+        assert_eq!(ended.code, 2, "{name}: {}", ended.err);
+    }
+    let clips = crate::media::fixture("lists/clips.csv");
+    let (clips, out) = (clips.to_str().unwrap(), out.to_str().unwrap());
+    let ended = kpack(["webdataset", clips, "-o", out, "--labels", "/no/such/file"]);
+    assert_eq!(ended.code, 2, "{}", ended.err);
+    assert!(ended.err.contains("/no/such/file"), "{}", ended.err);
 }
 
 #[test]
