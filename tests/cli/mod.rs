@@ -4,6 +4,7 @@ mod annotations;
 mod convert;
 mod inspect;
 mod list;
+mod notes;
 mod overwrite;
 mod reorg;
 mod stats;

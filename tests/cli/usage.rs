@@ -45,6 +45,14 @@ fn contradictions_say_what_to_do() {
         ),
         (&["webdataset", "--name", "a/b"], "--name"),
         (
+            &["webdataset", "--on-error", "fail", "--max-failures", "90%"],
+            "use one",
+        ),
+        (
+            &["frames", "--frame-name", "{:05}.png"],
+            "add --image png, or end it with .jpg",
+        ),
+        (
             &["tfrecord", "--schema", "sound", "--frames", "5"],
             "leave out --video and --frames",
         ),

@@ -31,7 +31,7 @@ const OURS: &[&str] = &[
     "notes",
 ];
 
-fn names<'a>(input: &'a Input, wanted: impl Fn(&str) -> bool) -> BTreeSet<&'a str> {
+fn names(input: &Input, wanted: impl Fn(&str) -> bool) -> BTreeSet<&str> {
     let names = input.rows.iter().flat_map(|row| row.clip.columns.keys());
     names
         .map(String::as_str)
