@@ -49,7 +49,7 @@ impl Classes {
             annotations_only: true,
             ..ReadOptions::default()
         };
-        let input = source::read(&self.files, &options)?;
+        let input = source::read(&self.files, &options).map_err(super::inputs::fault)?;
         let groups = match &self.categories {
             Some(path) => Some(Groups::read(path)?),
             None => None,

@@ -15,6 +15,7 @@ mod exit;
 mod fetch;
 mod frames;
 mod index;
+mod inputs;
 mod inspect;
 mod libav;
 mod list;
@@ -145,9 +146,20 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Worker(command) => command.run(),
     };
     result.unwrap_or_else(|error| {
-        out::say(format_args!("kpack: {error:#}"));
+        out::say(format_args!("kpack: {error:#}{}", advice(&error)));
         exit_of(&error)
     })
+}
+
+/// What to do about a full disk.
+fn advice(error: &anyhow::Error) -> &'static str {
+    use std::io::{Error, ErrorKind};
+    let full = |kind| matches!(kind, ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
+    let mut causes = error.chain().filter_map(|e| e.downcast_ref::<Error>());
+    match causes.any(|cause| full(cause.kind())) {
+        true => "; free some space and run the same command again",
+        false => "",
+    }
 }
 
 /// What an error means for the exit code: who is at fault decides.

@@ -97,7 +97,7 @@ impl Reorg {
             exclude: Some(self.out.clone()),
             ..ReadOptions::default()
         };
-        let input = source::read(&self.media, &options)?;
+        let input = source::read(&self.media, &options).map_err(super::inputs::fault)?;
         let arrange = self.arrange(common)?;
         let signals = Signals::listen()?;
         let watch = Watch::new(common);

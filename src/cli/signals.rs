@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
 use super::Exit;
+
+/// Time between two looks for a signal.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Whether the run is to stop, and which signal said so.
 pub(crate) struct Signals {
@@ -47,5 +51,36 @@ impl Signals {
             SIGTERM => Some(Exit::Terminated),
             _ => None,
         }
+    }
+}
+
+/// Ends the waiting of [`Signals::while_telling`], also in a panic.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Signals {
+    /// Does `work`, and calls `tell` once when a signal comes meanwhile.
+    pub(crate) fn while_telling<T>(&self, tell: impl Fn() + Sync, work: impl FnOnce() -> T) -> T {
+        let over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let teller = scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    if self.stop.load(Ordering::Relaxed) {
+                        return tell();
+                    }
+                    std::thread::park_timeout(LOOK);
+                }
+            });
+            let done = Over(&over);
+            let result = work();
+            drop(done);
+            teller.thread().unpark();
+            result
+        })
     }
 }

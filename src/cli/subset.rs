@@ -120,7 +120,7 @@ impl Subset {
             annotations_only: self.media_dir.is_none(),
             ..ReadOptions::default()
         };
-        let mut input = source::read(&self.files, &options)?;
+        let mut input = source::read(&self.files, &options).map_err(super::inputs::fault)?;
         let exit = classes::tell_problems(&input, common);
         let selected = select::select(&mut input, &self.selection()?)?;
         if selected.clips == 0 {

@@ -1,5 +1,6 @@
 //! The gate of OUT: who may write here, and what an earlier run left.
 
+use std::collections::HashSet;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,8 +9,10 @@ use crate::pipeline::dataset::{DATASET, Dataset, LABELS, Origin, SAMPLES, ShardR
 use crate::pipeline::files::{exists, moment, open_rw, remove};
 use crate::pipeline::folder::{Folder, WORK, index_name};
 use crate::pipeline::header::Header;
+use crate::pipeline::intact;
 use crate::pipeline::log::{Line, LogReader};
 use crate::pipeline::names;
+use crate::pipeline::occupied::{self, Guard};
 use crate::pipeline::plan::Plan;
 use crate::pipeline::remake;
 use crate::pipeline::row::OutcomeRow;
@@ -38,11 +41,29 @@ pub(crate) fn enter(
     // In this order, so that what other parts write meanwhile is not taken for foreign.
     let there = entries(&folder.out)?;
     let logs = logs(folder)?;
-    match Dataset::read(&folder.out)? {
+    let guard = match target {
+        Target::Tree(tree) if there.iter().any(|name| name != WORK) => {
+            Some(Guard::new(plan, folder, tree))
+        }
+        _ => None,
+    };
+    let log = folder.log(header.part, header.parts);
+    // What was in flight when this very part was interrupted has no rows, and is ours.
+    let begun = exists(&log) && header_of(&log)?.is_some_and(|h| h.origin == header.origin);
+    let finished = Dataset::read(&folder.out)?;
+    if let (Some(guard), true) = (&guard, overwrite) {
+        let mut owned = occupied::of_logs(&logs)?;
+        if let Some(dataset) = &finished {
+            owned.extend(occupied::of_dataset(folder, dataset)?);
+        }
+        guard.check(&owned, begun)?;
+    }
+    match finished {
         Some(dataset) if !overwrite => {
             same(&folder.out, &dataset.origin, &header.origin)?;
             // The manifest is the last file to be written, so nothing else is needed any more.
             remove_work(folder)?;
+            intact::check(folder, &dataset, target)?;
             return Ok(Entered::Finished(Box::new(dataset)));
         }
         Some(dataset) => {
@@ -53,8 +74,12 @@ pub(crate) fn enter(
         None if overwrite => clear_unfinished(folder, &logs, header, target)?,
         None => refuse_other(folder, &logs, header)?,
     }
+    // Once more: what is still there is not ours, such as a picture that someone put into a folder.
+    if let Some(guard) = &guard {
+        guard.check(&HashSet::new(), begun)?;
+    }
     fs::create_dir_all(&folder.work).map_err(Error::io("cannot create folder", &folder.work))?;
-    let path = folder.log(header.part, header.parts);
+    let path = log;
     let log = lock(&path)?;
     if exists(&folder.out.join(DATASET)) {
         return Err(just_finished(&path));
@@ -180,7 +205,7 @@ fn refuse_other(folder: &Folder, logs: &[PathBuf], header: &Header) -> Result<()
     Ok(())
 }
 
-/// Refuses a folder that kpack has not written, unless `overwrite` allows to add to it.
+/// Refuses a folder that kpack has not written; with `overwrite` only where its files are in the way.
 fn refuse_foreign(folder: &Folder, there: &[String], plan: &Plan, overwrite: bool) -> Result<()> {
     for name in there {
         if name == WORK {
@@ -188,8 +213,8 @@ fn refuse_foreign(folder: &Folder, there: &[String], plan: &Plan, overwrite: boo
         }
         if !overwrite {
             return Err(Error::usage(format!(
-                "{} is not empty (it holds {name}) and is not a dataset of kpack: use another \
-                 folder, or --overwrite to add to it",
+                "{} is not empty (it holds {name}) and is not a dataset of kpack: use an \
+                 empty folder",
                 folder.out.display()
             )));
         }

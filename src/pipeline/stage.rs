@@ -79,7 +79,13 @@ where
                     facts,
                 }
             }
-            Err(e) => write_failure(&sample, e).map_or_else(Work::Fatal, Work::Failed),
+            Err(e) => match write_failure(&sample, e) {
+                Ok(failure) => match tree.remove(&tree.place(clip)) {
+                    Ok(()) => Work::Failed(failure),
+                    Err(e) => Work::Fatal(e.into()),
+                },
+                Err(e) => Work::Fatal(e),
+            },
         }
     }
 }

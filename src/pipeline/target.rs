@@ -1,5 +1,7 @@
 //! [`Target`]: where samples go.
 
+use std::path::PathBuf;
+
 use kpack_formats::{Compression, Extent, Format, Meta, Sample, Schema, WriteOptions};
 
 use crate::source::Clip;
@@ -35,6 +37,22 @@ pub trait TreeWriter: Sync {
     fn describe(&self) -> Meta;
     /// Where the files of `clip` lie.
     fn place(&self, clip: &Clip) -> String;
+    /// Whether writing or removing the sample whose place ends in `stem` may touch the file or folder
+    /// `name` beside it. By default all that begins with `stem.`, and `stem`.
+    fn claims(&self, stem: &str, name: &str) -> bool {
+        let rest = name.strip_prefix(stem);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    }
+    /// Whether a sample still lies at `place`, as far as a glance tells.
+    fn is_there(&self, place: &str) -> bool {
+        let _ = place;
+        true
+    }
+    /// The files that [`remove`](TreeWriter::remove) would remove at `place` now.
+    fn files(&self, place: &str) -> Vec<PathBuf> {
+        let _ = place;
+        Vec::new()
+    }
     /// Writes the files of one sample, over those of an interrupted run. Called by many threads at
     /// once, never twice at once for one place.
     fn write(&self, clip: &Clip, sample: &Sample) -> kpack_formats::Result<Extent>;

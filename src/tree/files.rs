@@ -68,26 +68,46 @@ pub(super) fn confirm(out: &Path, place: &str, length: u64, crc32c: u32) -> bool
     total.saturating_add(json) == length && joined == crc32c
 }
 
-/// Removes the files of `place`, whole or left by an interrupted run, and nothing else.
-pub(super) fn remove(out: &Path, place: &str) -> Result<()> {
+/// The files of `place` that are there: those that its JSON lists; where that was not written yet,
+/// those that an interrupted run may have left, as far as `claims` says that they may be its.
+pub(super) fn of(out: &Path, place: &str, claims: impl Fn(&str) -> bool) -> Vec<PathBuf> {
     let json = json_of(out, place);
     let folder = json.parent().unwrap_or(out).to_owned();
     let stem = place.rsplit('/').next().unwrap_or(place);
-    if let Ok(bytes) = fs::read(&json)
-        && let Ok(sidecar) = serde_json::from_slice::<Sidecar>(&bytes)
-    {
-        for entry in &sidecar.kpack.blobs {
-            if is_of(stem, &entry.file) {
-                remove_file(&folder.join(&entry.file))?;
-            }
+    let listed = fs::read(&json)
+        .ok()
+        .and_then(|bytes| serde_json::from_slice::<Sidecar>(&bytes).ok());
+    let mut files: Vec<PathBuf> = match listed {
+        Some(sidecar) => {
+            let names = sidecar.kpack.blobs.into_iter().map(|entry| entry.file);
+            let names = names.filter(|name| is_of(stem, name));
+            names.map(|name| folder.join(name)).chain([json]).collect()
         }
+        None => {
+            let names = BLOBS.iter().map(|name| format!("{stem}.{name}"));
+            let names = names.filter(|name| claims(name));
+            names
+                .map(|name| folder.join(name))
+                .chain(pictures(&folder.join(stem)))
+                .collect()
+        }
+    };
+    files.extend(pictures(&folder.join(format!(".{stem}.tmp"))));
+    let temporary = BLOBS.iter().chain(&["json"]);
+    files.extend(temporary.map(|name| folder.join(format!(".{stem}.{name}.tmp"))));
+    files.retain(|path| fs::symlink_metadata(path).is_ok());
+    files
+}
+
+/// Removes the files of `place`, whole or left by an interrupted run, and nothing else.
+pub(super) fn remove(out: &Path, place: &str, claims: impl Fn(&str) -> bool) -> Result<()> {
+    let stem = place.rsplit('/').next().unwrap_or(place);
+    for file in of(out, place, claims) {
+        remove_file(&file)?;
     }
-    for name in BLOBS.iter().chain(&["json"]) {
-        remove_file(&folder.join(format!("{stem}.{name}")))?;
-        remove_file(&folder.join(format!(".{stem}.{name}.tmp")))?;
-    }
-    remove_pictures(&folder.join(stem))?;
-    remove_pictures(&folder.join(format!(".{stem}.tmp")))
+    let target = out.join(place);
+    remove_empty(&target)?;
+    remove_empty(&target.with_file_name(format!(".{stem}.tmp")))
 }
 
 /// Whether `file` is `STEM.NAME` or `STEM/NAME`: a JSON may say anything.
@@ -106,21 +126,22 @@ fn remove_file(path: &Path) -> Result<()> {
     }
 }
 
-/// Removes a folder's pictures, and the folder if nothing else is in it.
-fn remove_pictures(folder: &Path) -> Result<()> {
-    let entries = match fs::read_dir(folder) {
-        Err(e) if is_absent(&e) => return Ok(()),
-        entries => entries.map_err(|e| Error::io("cannot read folder", e).path(folder))?,
-    };
-    for entry in entries {
-        let path = entry
-            .map_err(|e| Error::io("cannot read folder", e).path(folder))?
-            .path();
+/// The files of a folder that holds nothing but pictures.
+fn pictures(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten();
+    let files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    let is_picture = |path: &PathBuf| {
         let extension = path.extension().and_then(|e| e.to_str());
-        if extension.is_some_and(|e| PICTURES.contains(&e)) {
-            remove_file(&path)?;
-        }
+        extension.is_some_and(|e| PICTURES.contains(&e))
+    };
+    match files.iter().all(is_picture) {
+        true => files,
+        false => Vec::new(),
     }
+}
+
+/// Removes a folder, if nothing is in it.
+fn remove_empty(folder: &Path) -> Result<()> {
     match fs::remove_dir(folder) {
         Err(e) if e.kind() != ErrorKind::DirectoryNotEmpty && !is_absent(&e) => {
             Err(Error::io("cannot remove", e).path(folder))
@@ -187,8 +208,8 @@ mod tests {
             br#"{"kpack":{"blobs":[{"file":"../b","bytes":1,"crc32c":"0"}]}}"#,
         )
         .unwrap();
-        remove(out, "a").unwrap();
-        remove(out, "a").unwrap();
+        remove(out, "a", |_| true).unwrap();
+        remove(out, "a", |_| true).unwrap();
         let mut left: Vec<_> = fs::read_dir(out)
             .unwrap()
             .map(|e| e.unwrap().file_name())

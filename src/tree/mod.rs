@@ -49,6 +49,8 @@ pub struct Tree {
     options: TreeOptions,
     naming: Naming,
     places: places::Places,
+    /// Names of the blobs beside frames; `None` where they may be any.
+    blobs: Option<Vec<&'static str>>,
 }
 
 impl Tree {
@@ -66,7 +68,15 @@ impl Tree {
             naming,
             places: places::Places::new(&input.rows, options.layout),
             options,
+            blobs: None,
         })
+    }
+
+    /// Says which blobs samples have besides frames. Without this all names beside a place are
+    /// taken to be the sample's, so that a file of such a name is in the way.
+    pub fn with_blobs(mut self, names: Vec<&'static str>) -> Self {
+        self.blobs = Some(names);
+        self
     }
 }
 
@@ -86,6 +96,25 @@ impl TreeWriter for Tree {
         self.places.of(clip)
     }
 
+    fn claims(&self, stem: &str, name: &str) -> bool {
+        let Some(rest) = name.strip_prefix(stem) else {
+            return false;
+        };
+        match (&self.blobs, rest.strip_prefix('.')) {
+            (_, None) => rest.is_empty(),
+            (Some(blobs), Some(blob)) => blob == "json" || blobs.contains(&blob),
+            (None, Some(_)) => true,
+        }
+    }
+
+    fn is_there(&self, place: &str) -> bool {
+        self.out.join(format!("{place}.json")).is_file()
+    }
+
+    fn files(&self, place: &str) -> Vec<PathBuf> {
+        files::of(&self.out, place, |name| self.claims(stem(place), name))
+    }
+
     fn write(&self, clip: &Clip, sample: &Sample) -> kpack_formats::Result<Extent> {
         framedir::write_at(&self.out, &self.places.of(clip), sample, &self.naming)
     }
@@ -95,6 +124,11 @@ impl TreeWriter for Tree {
     }
 
     fn remove(&self, place: &str) -> kpack_formats::Result<()> {
-        files::remove(&self.out, place)
+        files::remove(&self.out, place, |name| self.claims(stem(place), name))
     }
+}
+
+/// The last part of a place, with which the names of its files begin.
+fn stem(place: &str) -> &str {
+    place.rsplit('/').next().unwrap_or(place)
 }

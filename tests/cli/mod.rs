@@ -5,6 +5,8 @@ mod convert;
 mod index;
 mod inspect;
 mod list;
+mod notes;
+mod overwrite;
 mod reorg;
 mod stats;
 mod subset;

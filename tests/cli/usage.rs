@@ -45,6 +45,14 @@ fn contradictions_say_what_to_do() {
         ),
         (&["webdataset", "--name", "a/b"], "--name"),
         (
+            &["webdataset", "--on-error", "fail", "--max-failures", "90%"],
+            "use one",
+        ),
+        (
+            &["frames", "--frame-name", "{:05}.png"],
+            "add --image png, or end it with .jpg",
+        ),
+        (
             &["tfrecord", "--schema", "sound", "--frames", "5"],
             "leave out --video and --frames",
         ),
@@ -76,7 +84,7 @@ fn values_say_what_is_expected() {
     for (args, message) in [
         (&["webdataset", "--frames", "fast"][..], "count:N"),
         (&["webdataset", "--size", "340"], "WIDTHxHEIGHT"),
-        (&["webdataset", "--short-side", "0"], "1 to 65500"),
+        (&["webdataset", "--short-side", "0"], "1 to 32768"),
         (&["webdataset", "--shard-size", "1X"], "KiB"),
         (&["webdataset", "--part", "2/2"], "I/N"),
         (&["webdataset", "--max-failures", "200%"], "0% to 100%"),
@@ -126,14 +134,35 @@ fn what_is_not_there_is_named() {
     let out = dir.path().join("out");
     let out = out.to_str().unwrap();
     let ended = kpack(["webdataset", "no/such/input.mp4", "-o", out]);
-    assert_eq!(ended.code, 1);
+    assert_eq!(ended.code, 2);
     assert!(ended.err.contains("no/such/input.mp4"), "{}", ended.err);
 
     let empty = dir.path().join("empty");
     std::fs::create_dir(&empty).unwrap();
     let ended = kpack(["webdataset", empty.to_str().unwrap(), "-o", out]);
-    assert_eq!(ended.code, 1);
+    assert_eq!(ended.code, 2);
     assert!(ended.err.contains("empty: no media"), "{}", ended.err);
+}
+
+#[test]
+fn a_list_that_is_wrong_is_a_wrong_command() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    for name in [
+        "bad_no_path_column.csv",
+        "bad_unclosed_quote.csv",
+        "bad_empty.csv",
+    ] {
+        let list = crate::media::fixture(&format!("lists/{name}"));
+        let (list, out) = (list.to_str().unwrap(), out.to_str().unwrap());
+        let ended = kpack(["webdataset", list, "-o", out]);
+        assert_eq!(ended.code, 2, "{name}: {}", ended.err);
+    }
+    let clips = crate::media::fixture("lists/clips.csv");
+    let (clips, out) = (clips.to_str().unwrap(), out.to_str().unwrap());
+    let ended = kpack(["webdataset", clips, "-o", out, "--labels", "/no/such/file"]);
+    assert_eq!(ended.code, 2, "{}", ended.err);
+    assert!(ended.err.contains("/no/such/file"), "{}", ended.err);
 }
 
 #[test]

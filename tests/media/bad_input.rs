@@ -344,7 +344,7 @@ fn empty_folders_and_files_that_are_no_media_are_named() {
         "-o",
         out.to_str().unwrap(),
     ]);
-    assert_eq!(ended.code, 1);
+    assert_eq!(ended.code, 2);
     assert!(ended.err.contains(empty.to_str().unwrap()), "{}", ended.err);
     for (name, class) in [
         ("text.mp4", Class::NotAVideo),

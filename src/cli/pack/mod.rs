@@ -1,6 +1,7 @@
 //! What the packing commands share: options to a job, the job to a dataset, a report at the end.
 
 pub(crate) mod args;
+mod columns;
 mod dry_run;
 mod make;
 mod progress;
@@ -13,15 +14,18 @@ pub(super) use progress::Watch;
 pub(super) use report::print as print_summary;
 
 use kpack::pipeline::{PlanOptions, ShardRule, ShardTarget, Target};
-use kpack::sample::{AudioCodec, FrameChoice, Made, Recipe, SampleError};
+use kpack::sample::{AudioCodec, FrameChoice, Made, Recipe, SampleError, VideoRecipe};
 use kpack::source::{self, Clip, Input, ReadOptions};
 use kpack::tree::{self, Tree, TreeLayout, TreeOptions};
 use kpack::worker::Worker;
 use kpack_formats::{Compression, Schema, WriteOptions};
 
-use self::args::{CompressKind, Files, FrameNames, InOut, LayoutKind, SchemaKind, Shards};
+use self::args::{
+    CompressKind, Files, FrameNames, InOut, LayoutKind, OnErrorKind, SchemaKind, Shards,
+};
 pub(crate) use self::resolve::{Defaults, Shape};
-use super::{Common, Exit};
+use super::values::MaxFailures;
+use super::{Common, Exit, inputs};
 
 /// What shards hold where nothing is asked for: the videos as they are.
 pub(crate) const SHARDS: Defaults = Defaults {
@@ -60,6 +64,12 @@ impl<'a> Job<'a> {
         defaults: Defaults,
     ) -> kpack::Result<Self> {
         let (recipe, schema) = resolve::resolve(shape, defaults)?;
+        let limited = run.max_failures != MaxFailures::Percent(100.0);
+        if run.on_error == OnErrorKind::Fail && limited {
+            return Err(kpack::Error::usage(
+                "--on-error fail ends with the first failure, --max-failures allows some: use one",
+            ));
+        }
         Ok(Self {
             io,
             run,
@@ -115,6 +125,7 @@ impl<'a> Job<'a> {
         };
         let mut input = self.read()?;
         input.notes.extend(self.mono_warning());
+        input.notes.extend(self.empty_sequence_warning());
         run::run(&self, input, Target::Shards(&target), options, common)
     }
 
@@ -132,6 +143,17 @@ impl<'a> Job<'a> {
             let message = "--frame-name and --frame-start need --frames";
             return Err(kpack::Error::usage(message).into());
         }
+        let typed = names.frame_name.as_deref().and_then(picture_of);
+        if let (Some(typed), Some(written)) = (typed, picture)
+            && typed != written
+        {
+            let kind = typed.replace("jpg", "jpeg");
+            return Err(kpack::Error::usage(format!(
+                "--frame-name ends with .{typed}, but the pictures are {written}: add --image \
+                 {kind}, or end it with .{written}"
+            ))
+            .into());
+        }
         let options = TreeOptions {
             layout: match files.layout {
                 LayoutKind::Flat => TreeLayout::Flat,
@@ -148,12 +170,34 @@ impl<'a> Job<'a> {
             }),
         };
         let input = self.read()?;
+        columns::refuse_own(&input)?;
         let tree = Tree::new(&self.io.out, &input, options)?;
+        let tree = match self.blob_names() {
+            Some(names) => tree.with_blobs(names),
+            None => tree,
+        };
         let options = PlanOptions {
             part: self.run.part.unwrap_or_default(),
             ..PlanOptions::default()
         };
         run::run(&self, input, Target::Tree(&tree), options, common)
+    }
+
+    /// The blobs that a sample may have besides frames; `None` where they are named as the sources.
+    fn blob_names(&self) -> Option<Vec<&'static str>> {
+        let mut names = match self.recipe.video {
+            VideoRecipe::None => Vec::new(),
+            VideoRecipe::H264 { .. } => vec!["mp4"],
+            VideoRecipe::Copy => return None,
+        };
+        names.extend_from_slice(match self.recipe.audio.map(|audio| audio.codec) {
+            None => &[],
+            Some(AudioCodec::Wav) => &["wav"],
+            Some(AudioCodec::Flac) => &["flac"],
+            Some(AudioCodec::F32) => &["npy", "wav"],
+            Some(AudioCodec::Copy) => &["ac3", "eac3", "flac", "m4a", "mka", "mp3", "ogg", "wav"],
+        });
+        Some(names)
     }
 
     /// All rows of the inputs, and what the user should know of them.
@@ -172,9 +216,10 @@ impl<'a> Job<'a> {
                 _ => None,
             },
         };
-        let mut input = source::read(&self.io.inputs, &options)?;
+        let mut input = source::read(&self.io.inputs, &options).map_err(inputs::fault)?;
         self.refuse_cut_packets(&input)?;
         input.notes.extend(self.class_warning(&input));
+        input.notes.extend(columns::warning(&input));
         Ok(input)
     }
 
@@ -195,6 +240,16 @@ impl<'a> Job<'a> {
             ))),
             None => Ok(()),
         }
+    }
+
+    /// Readers of DMVR look for frames or a waveform.
+    fn empty_sequence_warning(&self) -> Option<String> {
+        let empty = self.recipe.frames.is_none() && self.recipe.audio.is_none();
+        (empty && self.schema == SchemaKind::Dmvr).then(|| {
+            "readers of DMVR expect frames, and none are asked for: --frames 5 adds them, --schema \
+             example is for whole videos"
+                .to_owned()
+        })
     }
 
     /// Readers of DMVR's waveform know one channel only.
@@ -224,5 +279,15 @@ impl<'a> Job<'a> {
                  in all splits"
             )
         })
+    }
+}
+
+/// The extension of pictures with which a frame name ends, `jpeg` as `jpg`.
+fn picture_of(name: &str) -> Option<&'static str> {
+    match name.rsplit_once('.')?.1.to_ascii_lowercase().as_str() {
+        "jpg" | "jpeg" => Some("jpg"),
+        "png" => Some("png"),
+        "webp" => Some("webp"),
+        _ => None,
     }
 }

@@ -69,6 +69,11 @@ impl Watch {
         }
     }
 
+    /// The bar, for lines of other threads.
+    pub(super) fn bar(&self) -> Option<ProgressBar> {
+        self.bar.clone()
+    }
+
     /// A line that does not tear the bar.
     fn line(&self, text: &str) {
         match &self.bar {

@@ -4,7 +4,8 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 
-use kpack::pipeline::{End, Outcome, OutcomeRow, Plan, SAMPLES, Summary};
+use kpack::pipeline::{DATASET, End, Outcome, OutcomeRow, Plan, SAMPLES, Summary};
+use kpack::sample::AudioCodec;
 
 use super::progress::{KEPT, Watch, span};
 use crate::cli::out::{bytes, count, grouped, say};
@@ -16,11 +17,15 @@ pub(in crate::cli) fn print(summary: &Summary, plan: &Plan, watch: &Watch, out: 
         0 => String::new(),
         n => format!(" in {}", count(n, "shard")),
     };
+    let held = match (plan.recipe().frames, plan.recipe().audio) {
+        (None, Some(audio)) if audio.codec != AudioCodec::Copy => sound(out),
+        _ => Some(format!("{}, ", count(counts.frames, "frame"))),
+    };
     say(format_args!(
-        "{} of {} packed{shards}: {}, {} in {}",
+        "{} of {} packed{shards}: {}{} in {}",
         grouped(counts.done),
         count(counts.clips, "clip"),
-        count(counts.frames, "frame"),
+        held.unwrap_or_default(),
         bytes(counts.bytes),
         span(summary.seconds),
     ));
@@ -49,12 +54,39 @@ pub(in crate::cli) fn print(summary: &Summary, plan: &Plan, watch: &Watch, out: 
     if let Some(reason) = &summary.reason {
         say(reason);
     }
+    let part = plan.part();
+    if part.of > 1 && summary.end == End::Finished && !out.join(DATASET).exists() {
+        say(format_args!(
+            "part {part} is done; pack the other parts, then: kpack merge {}",
+            out.display()
+        ));
+    }
     if summary.remaining > 0 && summary.end != End::TooManyFailures {
         let remaining = count(summary.remaining, "clip");
         say(format_args!(
             "{remaining} remain: the same command again continues"
         ));
     }
+}
+
+/// `12.0 s of sound, 3 without sound, `, from the rows of a finished dataset.
+fn sound(out: &Path) -> Option<String> {
+    let lines = BufReader::new(File::open(out.join(SAMPLES)).ok()?).lines();
+    let rows = lines
+        .map_while(Result::ok)
+        .filter_map(|line| serde_json::from_str::<OutcomeRow>(&line).ok());
+    let (mut seconds, mut without) = (0.0, 0);
+    for row in rows.filter(|row| row.outcome == Outcome::Done) {
+        match (row.audio_samples, row.sample_rate) {
+            (Some(samples), Some(rate)) => seconds += samples as f64 / f64::from(rate.max(1)),
+            _ => without += 1,
+        }
+    }
+    let without = match without {
+        0 => String::new(),
+        n => format!("{} without sound, ", grouped(n)),
+    };
+    Some(format!("{} of sound, {without}", span(seconds)))
 }
 
 fn failures(failed: u64, plan: &Plan, watch: &Watch, out: &Path) {

@@ -1,15 +1,18 @@
 //! From a job and its target to a packed dataset.
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
 use kpack::pipeline::{End, FailureLimit, Options, Plan, PlanOptions, Summary, Target, pack};
 
-use super::args::OnErrorKind;
+use super::args::{OnErrorKind, SchemaKind};
 use super::progress::Watch;
 use super::{Job, dry_run, make, report};
 use crate::cli::signals::Signals;
 use crate::cli::values::MaxFailures;
 use crate::cli::worker::workers;
 use crate::cli::{Common, Exit, libav, out};
-use kpack::source::Input;
+use kpack::source::{Clip, Input};
+use kpack::worker::Worker;
 
 /// Plans, packs, reports.
 pub(super) fn run(
@@ -41,15 +44,29 @@ pub(super) fn run(
         ..Options::default()
     };
     let recipe = plan.recipe();
-    let packed = pack(
-        &plan,
-        &job.io.out,
-        target,
-        &options,
-        |clip, worker| make::make(clip, recipe, &workers, worker),
-        &watch,
-        signals.stop(),
-    );
+    let (in_flight, bar) = (AtomicU64::new(0), watch.bar());
+    let tell = || {
+        let clips = out::count(in_flight.load(Relaxed), "clip");
+        let line = format!("finishing {clips} in flight; Ctrl-C again leaves at once");
+        match &bar {
+            _ if common.quiet => {}
+            Some(bar) => bar.suspend(|| out::say(&line)),
+            None => out::say(&line),
+        }
+    };
+    let make = |clip: &Clip, worker: &mut Worker| {
+        in_flight.fetch_add(1, Relaxed);
+        let made = make::make(clip, recipe, &workers, worker);
+        in_flight.fetch_sub(1, Relaxed);
+        match job.schema == SchemaKind::Sound {
+            true => make::with_sound(clip, made?),
+            false => made,
+        }
+    };
+    let packed = signals.while_telling(tell, || {
+        let stop = signals.stop();
+        pack(&plan, &job.io.out, target, &options, make, &watch, stop)
+    });
     watch.end();
     let summary = packed?;
     if !common.quiet {

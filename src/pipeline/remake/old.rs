@@ -25,7 +25,7 @@ pub(crate) struct Old {
 
 enum OldTarget {
     Shards(Box<ShardTarget>),
-    Tree(Tree),
+    Tree(Box<Tree>),
 }
 
 impl Old {
@@ -108,7 +108,7 @@ impl OldTarget {
     fn target(&self) -> Target<'_> {
         match self {
             OldTarget::Shards(target) => Target::Shards(target),
-            OldTarget::Tree(tree) => Target::Tree(tree),
+            OldTarget::Tree(tree) => Target::Tree(&**tree),
         }
     }
 }
@@ -145,7 +145,7 @@ fn target_of(meta: &Meta, out: &Path, input: &Input) -> Option<Result<OldTarget>
             .into_iter()
             .find(|layout| layout.as_str() == named)?;
         let tree = Tree::new(out, input, TreeOptions { layout, frames });
-        return Some(tree.map(OldTarget::Tree));
+        return Some(tree.map(|tree| OldTarget::Tree(Box::new(tree))));
     }
     let schema = match text("schema") {
         Some("dmvr") => Schema::Dmvr,

@@ -5,6 +5,7 @@
 //! understood is refused with its line and column, and the rest is read.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
@@ -89,6 +90,19 @@ fn name_of(cell: &[u8]) -> String {
     String::from_utf8_lossy(cell).into_owned()
 }
 
+/// The begin of a text for a message, on one line.
+fn brief(text: &str) -> String {
+    /// Most characters.
+    const SHOWN: usize = 80;
+    let begin: String = text.chars().take(SHOWN).collect();
+    let whole = begin.len() == text.len();
+    let mut line: String = one_line(begin).chars().take(SHOWN).collect();
+    if !whole || line.chars().count() == SHOWN {
+        line.push_str("..");
+    }
+    line
+}
+
 /// The columns of a header, which must name the media.
 fn header(path: &Path, record: &ByteRecord) -> Result<Columns> {
     let bad = |message: String| Error::Input {
@@ -100,15 +114,17 @@ fn header(path: &Path, record: &ByteRecord) -> Result<Columns> {
         name => name,
     };
     let names: Vec<String> = record.iter().enumerate().map(name).collect();
+    let mut seen = HashMap::with_capacity(names.len());
     for (i, name) in names.iter().enumerate() {
-        if let Some(other) = names.iter().take(i).position(|n| n == name) {
-            let (i, other) = (i + 1, other + 1);
+        if let Some(other) = seen.insert(name.as_str(), i) {
+            let (i, other, name) = (i + 1, other + 1, brief(name));
             return Err(bad(format!(
                 "columns {other} and {i} have the same name `{name}`: rename one"
             )));
         }
     }
-    let shown = one_line(names.join(", "));
+    drop(seen);
+    let shown = brief(&names.join(", "));
     Columns::of_names(names).ok_or_else(|| {
         bad(format!(
             "the header names no column `path`, `youtube_id` or `url` (it has {shown}): expected \

@@ -1,0 +1,97 @@
+//! Files that kpack did not write, and its own sources, stay as they are.
+
+use std::fs;
+use std::path::Path;
+
+use super::{kpack, put};
+use crate::media::fixture;
+use crate::pipeline::{assert_same, files};
+
+const FRAMES: &[&str] = &["--frames", "all", "--audio", "wav", "--overwrite"];
+
+/// A folder with `c/a.mp4`.
+fn media(dir: &Path) {
+    put(dir, "c/a.mp4", fs::read(fixture("media/tiny.mp4")).unwrap());
+}
+
+fn run(command: &str, input: &Path, out: &Path, more: &[&str]) -> super::Ended {
+    let (input, out) = (input.to_str().unwrap(), out.to_str().unwrap());
+    kpack([command, input, "-o", out].iter().chain(more))
+}
+
+#[test]
+fn what_lies_at_a_planned_place_is_refused() {
+    for name in ["c/a/holiday.jpg", "c/a.json", "c/a.wav"] {
+        let dir = tempfile::tempdir().unwrap();
+        let (input, out) = (dir.path().join("in"), dir.path().join("out"));
+        media(&input);
+        put(&out, name, "mine");
+        put(&out, "c/other.txt", "mine");
+        let before = files(&out);
+        let ended = run("frames", &input, &out, FRAMES);
+        assert_eq!(ended.code, 2, "{name}: {}", ended.err);
+        assert!(
+            ended.err.contains("kpack did not write it"),
+            "{}",
+            ended.err
+        );
+        assert_same(&files(&out), &before, name);
+        fs::remove_file(out.join(name)).unwrap();
+        let _ = fs::remove_dir(out.join("c/a"));
+        assert_eq!(run("frames", &input, &out, FRAMES).code, 0);
+        assert_eq!(run("frames", &input, &out, FRAMES).code, 0, "over our own");
+        assert_eq!(fs::read(out.join("c/other.txt")).unwrap(), b"mine");
+    }
+}
+
+#[test]
+fn a_source_is_never_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    let tone = fs::read(fixture("media/aac.m4a")).unwrap();
+    put(dir.path(), "c/tone.m4a", &tone);
+    let both = &["--overwrite"][..];
+    // The first run writes `c/tone.wav`, which is then a source itself.
+    assert_eq!(run("audio", dir.path(), dir.path(), both).code, 0);
+    fs::remove_file(dir.path().join("c/tone.m4a")).unwrap();
+    let sound = dir.path().join("c/tone.wav");
+    let before = fs::read(&sound).unwrap();
+    for codec in ["wav", "flac"] {
+        let more = ["--overwrite", "--audio", codec];
+        let ended = run("audio", &sound, &dir.path().join("c"), &more);
+        assert_ne!(ended.code, 0, "{}", ended.err);
+        assert_eq!(fs::read(&sound).unwrap(), before);
+    }
+    let ended = run("audio", &dir.path().join("c"), dir.path(), both);
+    assert_eq!(fs::read(&sound).unwrap(), before, "{}", ended.err);
+}
+
+#[test]
+fn a_picture_put_into_a_folder_of_ours_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let (input, out) = (dir.path().join("in"), dir.path().join("out"));
+    media(&input);
+    assert_eq!(run("frames", &input, &out, FRAMES).code, 0);
+    put(&out, "c/a/holiday.jpg", "mine");
+    assert_eq!(run("frames", &input, &out, FRAMES).code, 2);
+    assert_eq!(fs::read(out.join("c/a/holiday.jpg")).unwrap(), b"mine");
+}
+
+#[test]
+fn a_finished_dataset_that_lost_a_file_says_so() {
+    for (command, lost, more) in [
+        ("frames", "c/a.json", &["--frames", "all"][..]),
+        ("webdataset", "data-000000.tar", &[]),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let (input, out) = (dir.path().join("in"), dir.path().join("out"));
+        media(&input);
+        assert_eq!(run(command, &input, &out, more).code, 0);
+        assert_eq!(run(command, &input, &out, more).code, 0);
+        fs::remove_file(out.join(lost)).unwrap();
+        let ended = run(command, &input, &out, more);
+        assert_eq!(ended.code, 4, "{command}: {}", ended.err);
+        let name = lost.trim_end_matches(".json");
+        assert!(ended.err.contains(name), "{}", ended.err);
+        assert!(ended.err.contains("kpack verify"), "{}", ended.err);
+    }
+}
