@@ -8,7 +8,7 @@ RELEASE = target/release/kpack
 # Seconds for each fuzz target.
 FUZZ_SECONDS ?= 60
 
-.PHONY: help setup build demo test check conformance conformance-full bench bench-memory bench-plan fuzz fixtures clean
+.PHONY: help setup build demo test check conformance conformance-full bench bench-memory bench-plan bench-verify fuzz fixtures clean
 
 help:
 	@echo 'make setup             install the system packages that are missing (Debian, Ubuntu)'
@@ -21,6 +21,7 @@ help:
 	@echo 'make bench             kpack beside other tools, on the same clips in the same run'
 	@echo 'make bench-memory      peak memory with many clips and with a two-hour video'
 	@echo 'make bench-plan        time and memory of planning 650,000 rows against as many files'
+	@echo 'make bench-verify      kpack verify beside reading and hashing the same bytes'
 	@echo 'make fuzz              each fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS) (nightly Rust, cargo-fuzz)'
 	@echo 'make fixtures          make the fixtures anew (they are committed)'
 	@echo 'make clean             remove build results, virtual environments and the demo'
@@ -63,6 +64,9 @@ bench-memory: build
 
 bench-plan: build
 	@KPACK="$${KPACK:-$(RELEASE)}" $(PYTHON) benches/plan.py $(BENCH_ARGS)
+
+bench-verify: setup
+	$(CARGO) bench --bench verify
 
 fuzz: setup
 	@.ci/fuzz '$(FUZZ_SECONDS)'

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 
 use crate::compress::{self, Compression};
-use crate::{Error, Result};
+use crate::{Blob, Error, Result};
 
 /// How much is read at a time. Also the step in which memory grows where the length is unknown.
 const CHUNK: usize = 1 << 20;
@@ -91,6 +91,12 @@ impl Input {
         }
     }
 
+    /// Reads `blob` from byte `from` on; offsets count from there.
+    pub(crate) fn of_blob(blob: Blob, from: u64, path: &Path) -> Self {
+        let total = blob.len().saturating_sub(from);
+        Self::new(Box::new(FromBlob(blob, from)), path, Some(total))
+    }
+
     /// The file's path.
     pub(crate) fn path(&self) -> &Path {
         &self.path
@@ -164,6 +170,19 @@ impl Read for Cursor {
     fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
         let n = into.len().min(self.0.len());
         into[..n].copy_from_slice(&self.0.split_to(n));
+        Ok(n)
+    }
+}
+
+struct FromBlob(Blob, u64);
+
+impl Read for FromBlob {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        let left = self.0.len().saturating_sub(self.1);
+        let n = into.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        let read = self.0.read_at(self.1, &mut into[..n]);
+        read.map_err(|e| std::io::Error::other(e.to_string()))?;
+        self.1 += n as u64;
         Ok(n)
     }
 }

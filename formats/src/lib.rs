@@ -55,6 +55,7 @@ mod log;
 mod names;
 pub mod npy;
 mod registry;
+mod salvage;
 mod sample;
 mod shard;
 pub mod tfrecord;
@@ -68,6 +69,7 @@ pub use kidx::{IndexEntry, IndexReader, IndexWriter};
 pub use limits::Limits;
 pub use names::{check_blob_name, check_key, frame_number, safe_key};
 pub use registry::{FORMATS, format, open, sniff};
+pub use salvage::Stretch;
 pub use sample::{Blob, Label, Meta, Sample};
 pub use shard::{
     Extent, Format, Layout, Member, ReadOptions, Reading, Schema, ShardInfo, ShardReader,

@@ -6,10 +6,13 @@
 )]
 
 mod audio;
+mod bench;
 mod classes;
+mod clean;
 mod convert;
 mod doctor;
 mod exit;
+mod fetch;
 mod frames;
 mod index;
 mod inputs;
@@ -21,6 +24,8 @@ mod out;
 mod pack;
 mod reading;
 mod reorg;
+mod repair;
+mod retry;
 mod signals;
 mod stats;
 mod subset;
@@ -83,6 +88,7 @@ enum Command {
     Tfrecord(Box<tfrecord::Tfrecord>),
     Frames(Box<frames::Frames>),
     Audio(Box<audio::Audio>),
+    Fetch(Box<fetch::Fetch>),
     Classes(classes::Classes),
     Subset(Box<subset::Subset>),
     Convert(Box<convert::Convert>),
@@ -91,8 +97,12 @@ enum Command {
     List(list::List),
     Reorg(reorg::Reorg),
     Stats(stats::StatsCommand),
+    Bench(bench::Bench),
     Verify(verify::Verify),
+    Repair(repair::Repair),
+    Retry(retry::Retry),
     Merge(merge::Merge),
+    Clean(clean::Clean),
     Doctor(doctor::Doctor),
     #[command(hide = true)]
     Worker(worker::WorkerCommand),
@@ -117,6 +127,7 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Tfrecord(command) => command.run(&cli.common),
         Command::Frames(command) => command.run(&cli.common),
         Command::Audio(command) => command.run(&cli.common),
+        Command::Fetch(command) => command.run(&cli.common),
         Command::Classes(command) => command.run(&cli.common),
         Command::Subset(command) => command.run(&cli.common),
         Command::Convert(command) => command.run(&cli.common),
@@ -125,8 +136,12 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::List(command) => command.run(&cli.common),
         Command::Reorg(command) => command.run(&cli.common),
         Command::Stats(command) => command.run(&cli.common),
+        Command::Bench(command) => command.run(&cli.common),
         Command::Verify(command) => command.run(&cli.common),
+        Command::Repair(command) => command.run(&cli.common),
+        Command::Retry(command) => command.run(&cli.common),
         Command::Merge(command) => command.run(&cli.common),
+        Command::Clean(command) => command.run(&cli.common),
         Command::Doctor(command) => command.run(&cli.common),
         Command::Worker(command) => command.run(),
     };
@@ -167,4 +182,22 @@ fn exit_of(error: &anyhow::Error) -> Exit {
         }
     }
     Exit::Fatal
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn a_full_disk_ends_with_what_to_do() {
+        let of = |kind: ErrorKind| {
+            let error = kpack::Error::io("cannot write", Path::new("out"))(kind.into());
+            advice(&error.into())
+        };
+        assert!(of(ErrorKind::StorageFull).contains("run the same command again"));
+        assert_eq!(of(ErrorKind::PermissionDenied), "");
+    }
 }

@@ -103,12 +103,24 @@ impl Dataset {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(Error::io("cannot open", &path)(e)),
         };
-        serde_json::from_slice(&bytes)
-            .map(Some)
-            .map_err(|e| Error::Input {
-                path,
-                message: format!("not a kpack manifest: {e}"),
-            })
+        let wrong = |message| Error::Input {
+            path: path.clone(),
+            message,
+        };
+        let dataset: Dataset = serde_json::from_slice(&bytes)
+            .map_err(|e| wrong(format!("not a kpack manifest: {e}")))?;
+        if let Some(name) = dataset.names().find(|name| !is_file_name(name)) {
+            return Err(wrong(format!(
+                "{name:?} is no name of a file in its folder"
+            )));
+        }
+        Ok(Some(dataset))
+    }
+
+    /// Names of files, which a hostile manifest may have chosen.
+    fn names(&self) -> impl Iterator<Item = &String> {
+        let shards = self.shards.iter().map(|shard| &shard.name);
+        shards.chain(self.files.keys())
     }
 
     /// The file's bytes. Its last field, `crc32c`, is the checksum of all that stands before it.
@@ -177,4 +189,10 @@ impl Origin {
                 )
             })
     }
+}
+
+fn is_file_name(name: &str) -> bool {
+    let mut parts = Path::new(name).components();
+    let first = parts.next();
+    matches!(first, Some(std::path::Component::Normal(_))) && parts.next().is_none()
 }

@@ -9,6 +9,7 @@
 //! The order of samples, and with it every byte, is decided by the plan; threads, failures and
 //! interruptions cannot change it, because samples reach their shard one at a time in plan order.
 
+mod clean;
 #[cfg(test)]
 mod crash_tests;
 mod dataset;
@@ -52,13 +53,14 @@ use crate::sample::{Made, SampleError};
 use crate::source::Clip;
 use crate::{Error, Result};
 
+pub use clean::{Leftovers, clean, leftovers};
 pub(crate) use dataset::is_sealed;
 pub use dataset::{DATASET, Dataset, FileRecord, LABELS, Origin, PlanRecord, SAMPLES, ShardRecord};
 pub use finish::merge;
 pub use options::{FailureLimit, Options};
 pub use outline::{Outline, SplitOutline};
 pub use plan::{Part, Plan, PlanOptions, ShardRule};
-pub use remake::{Retried, retry};
+pub use remake::{Lost, Repaired, Retried, repair, repair_shards, retry};
 pub use row::{Outcome, OutcomeRow};
 pub(crate) use shuffle::shuffle;
 pub use summary::{Counts, End, Summary};

@@ -43,10 +43,14 @@ pub(super) fn plan(
         // What it says is not held against the rest.
         return without_manifest(dir, options, true, jobs);
     }
-    let Ok(dataset) = serde_json::from_slice::<Dataset>(&bytes) else {
-        let what = "the manifest is that of another version of kpack";
-        report.damaged(Damage::of(&path, what));
-        return without_manifest(dir, options, true, jobs);
+    let dataset = match Dataset::read(dir) {
+        Ok(Some(dataset)) => dataset,
+        Ok(None) => return Ok(()),
+        Err(Error::Input { message, .. }) => {
+            report.damaged(Damage::of(&path, message));
+            return without_manifest(dir, options, true, jobs);
+        }
+        Err(e) => return Err(e),
     };
     if let Some(what) = pipeline::unfinished(dir)? {
         report.damaged(Damage::of(dir, what));

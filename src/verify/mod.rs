@@ -74,17 +74,18 @@ pub struct Damage {
 
 impl std::fmt::Display for Damage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:", self.file.display())?;
-        if let Some(key) = &self.key {
-            write!(f, " key {key},")?;
+        write!(f, "{}: ", self.file.display())?;
+        let key = self.key.as_ref().map(|key| format!("key {key}"));
+        let member = self
+            .member
+            .as_ref()
+            .map(|member| format!("member {member}"));
+        let offset = self.offset.map(|offset| format!("offset {offset}"));
+        let place: Vec<String> = [key, member, offset].into_iter().flatten().collect();
+        if !place.is_empty() {
+            write!(f, "{}: ", place.join(", "))?;
         }
-        if let Some(member) = &self.member {
-            write!(f, " member {member},")?;
-        }
-        if let Some(offset) = self.offset {
-            write!(f, " offset {offset},")?;
-        }
-        write!(f, " {}", self.what)
+        f.write_str(&self.what)
     }
 }
 

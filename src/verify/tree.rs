@@ -8,10 +8,12 @@ use kpack_formats::framedir::{self, Listed};
 use kpack_formats::{ReadOptions, crc32c_join};
 
 use super::decode::{self, Expected};
-use super::{Damage, Report, Watch};
+use super::{Damage, Report, Unwatched, Watch};
 use crate::Result;
+use crate::pipeline::OutcomeRow;
 
 const CHUNK: usize = 256 << 10;
+const UNLISTED: &str = "the sample's JSON does not list this file";
 
 /// Some samples of a tree, by their rows.
 pub(crate) struct Places {
@@ -106,6 +108,17 @@ impl Places {
     }
 }
 
+/// Whether the files at `place` are those that `row` tells of.
+pub(crate) fn is_whole(dir: &Path, place: &str, row: &OutcomeRow) -> bool {
+    let places = Places {
+        dir: dir.to_owned(),
+        rows: vec![(place.to_owned(), Expected::of(row))],
+        decode: false,
+    };
+    let report = places.verify(&Unwatched);
+    report.is_ok_and(|report| report.damage.iter().all(|damage| damage.what == UNLISTED))
+}
+
 /// Files among the frames that the JSON does not know: loaders that count files would count them.
 fn unlisted(folder: &Path, place: &str, listed: &Listed, row: &Expected, report: &mut Report) {
     let stem = place.rsplit('/').next().unwrap_or(place);
@@ -123,8 +136,7 @@ fn unlisted(folder: &Path, place: &str, listed: &Listed, row: &Expected, report:
     names.sort();
     for name in names {
         let path = folder.join(stem).join(name);
-        let what = "the sample's JSON does not list this file";
-        report.damaged(Damage::of(&path, what).key(&row.key));
+        report.damaged(Damage::of(&path, UNLISTED).key(&row.key));
     }
 }
 

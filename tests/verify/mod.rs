@@ -2,6 +2,7 @@
 
 mod flips;
 mod manifest;
+mod repair;
 
 use std::fs;
 use std::path::{Path, PathBuf};

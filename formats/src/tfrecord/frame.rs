@@ -48,7 +48,7 @@ pub fn record_footer(crc: u32) -> [u8; 4] {
 }
 
 /// The payload length that a header states; `None` if its checksum is wrong or it is short.
-fn length(head: &[u8]) -> Option<u64> {
+pub(super) fn length(head: &[u8]) -> Option<u64> {
     let length = u64::from_le_bytes(head.get(..8)?.try_into().ok()?);
     (header(length)[..] == *head.get(..HEADER)?).then_some(length)
 }

@@ -9,11 +9,13 @@ mod frame;
 mod guard;
 pub mod proto;
 mod reader;
+mod salvage;
 mod sound;
 mod writer;
 
 pub use frame::{HEADER, OVERHEAD, RecordReader, record_footer, record_header};
 pub use reader::sample_of;
+pub use salvage::salvage;
 
 use crate::{Blob, Format, Layout, Result, npy};
 

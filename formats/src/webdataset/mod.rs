@@ -15,9 +15,11 @@
 mod header;
 mod member;
 mod reader;
+mod salvage;
 mod writer;
 
 pub use member::{MemberReader, RawMember};
+pub use salvage::salvage;
 
 use crate::{Format, Layout};
 

@@ -181,6 +181,18 @@ fn part_of(member: RawMember) -> Result<Option<Part>> {
     Ok(Some(Part { key, name, member }))
 }
 
+/// Key and extension of a member's path; `None` if it is none of a sample.
+pub(super) fn key_of(name: &[u8]) -> Option<(String, String)> {
+    let member = RawMember {
+        name: name.to_vec(),
+        start: 0,
+        data_offset: 0,
+        data: Bytes::new(),
+    };
+    let part = part_of(member).ok()??;
+    Some((part.key, part.name))
+}
+
 /// Makes `json` and `cls` members metadata and a label, if these would be written the same again.
 fn interpret(sample: &mut Sample) {
     let bytes = |sample: &Sample, name: &str| match sample.blobs.get(name) {

@@ -174,6 +174,20 @@ pub(crate) struct Run {
     /// End the run when more than N clips, or P percent of them, failed
     #[arg(long, value_name = "N|P%", default_value = "100%", value_parser = values::max_failures)]
     pub(crate) max_failures: MaxFailures,
+    #[command(flatten)]
+    pub(crate) limits: WorkerLimits,
+    /// Print the plan and its problems, write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Start anew in an OUT that holds another dataset, which is removed
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+}
+
+/// What one clip may take.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Run")]
+pub(crate) struct WorkerLimits {
     /// Give a clip up after S seconds without progress, or 12 times as long in all (longer for clips
     /// of more than two minutes)
     #[arg(long, value_name = "S", default_value = "300", value_parser = values::duration)]
@@ -184,17 +198,11 @@ pub(crate) struct Run {
     /// Decode in this process, without these limits: a crash or a hang is that of the whole run
     #[arg(long)]
     pub(crate) in_process: bool,
-    /// Print the plan and its problems, write nothing
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-    /// Start anew in an OUT that holds another dataset, which is removed
-    #[arg(long)]
-    pub(crate) overwrite: bool,
 }
 
-impl Run {
+impl WorkerLimits {
     /// Limits of one clip in a child process; `None` for this process.
-    pub(crate) fn limits(&self) -> Option<Limits> {
+    pub(crate) fn of_clip(&self) -> Option<Limits> {
         (!self.in_process).then(|| Limits {
             timeout: Duration::from_nanos(self.timeout.nanos().unsigned_abs()),
             memory: self.max_memory,

@@ -14,9 +14,10 @@ pub(super) use progress::Watch;
 pub(super) use report::print as print_summary;
 
 use kpack::pipeline::{PlanOptions, ShardRule, ShardTarget, Target};
-use kpack::sample::{AudioCodec, FrameChoice, Recipe, VideoRecipe};
-use kpack::source::{self, Input, ReadOptions};
+use kpack::sample::{AudioCodec, FrameChoice, Made, Recipe, SampleError, VideoRecipe};
+use kpack::source::{self, Clip, Input, ReadOptions};
 use kpack::tree::{self, Tree, TreeLayout, TreeOptions};
+use kpack::worker::Worker;
 use kpack_formats::{Compression, Schema, WriteOptions};
 
 use self::args::{
@@ -32,6 +33,20 @@ pub(crate) const SHARDS: Defaults = Defaults {
     audio: None,
     video: true,
 };
+
+/// Makes samples for other commands as packing does.
+pub(crate) fn maker(
+    limits: &args::WorkerLimits,
+    common: &Common,
+) -> impl Fn(&Clip, &Recipe, &mut Worker) -> Result<Made, SampleError> + Sync {
+    let workers = super::worker::workers(limits.of_clip(), common.quiet);
+    move |clip, recipe, worker| make::make(clip, recipe, &workers, worker)
+}
+
+/// Expected size of a clip's sample, in proportion to those of others.
+pub(crate) fn weight(clip: &Clip) -> u64 {
+    make::weight(clip)
+}
 
 /// One run of a packing command, before its target is known.
 pub(crate) struct Job<'a> {

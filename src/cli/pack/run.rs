@@ -28,7 +28,7 @@ pub(super) fn run(
     for note in notes.iter().filter(|_| !common.quiet) {
         out::say(format_args!("note: {note}"));
     }
-    let workers = workers(job.run.limits(), common.quiet);
+    let workers = workers(job.run.limits.of_clip(), common.quiet);
     if job.run.dry_run {
         dry_run::run(&plan, &notes, Some(&workers), common)?;
         return Ok(Exit::Done);

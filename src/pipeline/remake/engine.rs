@@ -221,7 +221,7 @@ impl<'a> Engine<'a> {
         let Some(source) = self.source.take() else {
             return Ok(());
         };
-        let extent = source.extent(row).ok_or_else(|| {
+        let extent = source.extent(row, self.old.shard_target()).ok_or_else(|| {
             Error::usage(format!("{}: its row does not say where it lies", row.key))
         })?;
         let stored = Stored {

@@ -8,12 +8,16 @@
 
 mod commit;
 mod engine;
+mod loose;
 mod old;
+mod repair;
 mod result;
 mod retry;
 mod source;
 
 pub(crate) use commit::{complete, is_interrupted};
+pub use loose::repair_shards;
+pub use repair::{Lost, Repaired, repair};
 pub use retry::{Retried, retry};
 
 use crate::pipeline::stage::Work;

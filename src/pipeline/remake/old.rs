@@ -41,6 +41,17 @@ impl Old {
         let path = dir.join(SAMPLES);
         let file = File::open(&path).map_err(Error::io("cannot open", &path))?;
         let rows: Vec<OutcomeRow> = OutcomeRow::read_all(file, &path).collect::<Result<_>>()?;
+        let inside = |place: &String| kpack_formats::check_key(place).is_ok();
+        if let Some(place) = rows
+            .iter()
+            .filter_map(|row| row.path.as_ref())
+            .find(|p| !inside(p))
+        {
+            return Err(Error::Input {
+                path,
+                message: format!("{place:?} is no place in its folder"),
+            });
+        }
         let input = Input {
             rows: rows.iter().map(OutcomeRow::to_row).collect(),
             classes: classes(dir)?,

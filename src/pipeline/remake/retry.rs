@@ -76,11 +76,13 @@ pub fn retry<S: Default + Send>(
     }
     let retried = under_lock(dir, classes, options, make, progress, stop);
     // What is not committed is of no use to anyone.
-    if !super::is_interrupted(dir) {
-        clear(dir)?;
-    }
+    let cleared = match super::is_interrupted(dir) {
+        true => Ok(()),
+        false => clear(dir),
+    };
     drop(guard);
-    retried
+    let retried = retried?;
+    cleared.map(|()| retried)
 }
 
 fn under_lock<S: Default + Send>(

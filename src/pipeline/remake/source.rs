@@ -6,9 +6,12 @@ use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use kpack_formats::{Blob, Compression, Extent, plain_bytes};
+use kpack_formats::{
+    Blob, Compression, Extent, Layout, Member, ReadOptions, Schema, WriteOptions, plain_bytes,
+};
 
 use crate::pipeline::row::OutcomeRow;
+use crate::pipeline::target::ShardTarget;
 use crate::verify::index;
 use crate::{Error, Result};
 
@@ -53,19 +56,72 @@ impl Source {
         })
     }
 
-    /// Where the sample of `row` lies; without its members if the index does not know it.
-    pub(crate) fn extent(&self, row: &OutcomeRow) -> Option<Extent> {
+    /// Where the sample of `row` lies. Its members are found out anew if the index does not know them.
+    pub(crate) fn extent(&self, row: &OutcomeRow, target: Option<&ShardTarget>) -> Option<Extent> {
         let (offset, length, crc32c) = (row.offset?, row.length?, row.crc32c?);
         let indexed = self.extents.get(&offset);
         let same = |extent: &&Extent| (extent.length, extent.crc32c) == (length, crc32c);
-        let plain = || Extent {
+        let mut extent = indexed.filter(same).cloned().unwrap_or(Extent {
             offset,
             length,
             crc32c,
             members: Vec::new(),
-        };
-        Some(indexed.filter(same).cloned().unwrap_or_else(plain))
+        });
+        if extent.members.is_empty() {
+            let members = target.and_then(|target| members(&self.shard, &extent, target));
+            extent.members = members.unwrap_or_default();
+        }
+        Some(extent)
     }
+
+    /// Whether the sample of `row` is there as it was written.
+    pub(crate) fn holds(&self, row: &OutcomeRow) -> bool {
+        let place = (row.offset, row.length, row.crc32c);
+        let (Some(offset), Some(length), Some(crc32c)) = place else {
+            return false;
+        };
+        checksum(&self.shard, offset, length) == Some(crc32c)
+    }
+}
+
+/// CRC-32C of a stretch of `shard`; `None` if it is not there.
+pub(crate) fn checksum(shard: &Blob, offset: u64, length: u64) -> Option<u32> {
+    let (mut at, mut crc, mut buffer) = (0, 0, Vec::new());
+    while at < length {
+        buffer.resize((length - at).min(1 << 20) as usize, 0);
+        shard.read_at(offset.checked_add(at)?, &mut buffer).ok()?;
+        crc = crc32c::crc32c_append(crc, &buffer);
+        at += buffer.len() as u64;
+    }
+    Some(crc)
+}
+
+/// The members of the sample at `extent`, if writing it again gives the same bytes.
+pub(crate) fn members(shard: &Blob, extent: &Extent, target: &ShardTarget) -> Option<Vec<Member>> {
+    let Layout::Log { create } = target.format.layout else {
+        return None;
+    };
+    let mut bytes = vec![0; usize::try_from(extent.length).ok()?];
+    shard.read_at(extent.offset, &mut bytes).ok()?;
+    let read = target.format.read?;
+    let mut reader = read(bytes.into(), Path::new(""), &ReadOptions::default());
+    let sample = reader.next_sample().ok()??;
+    let schemas = [
+        target.write.schema,
+        Schema::Example,
+        Schema::Dmvr,
+        Schema::Sound,
+    ];
+    schemas.into_iter().find_map(|schema| {
+        let mut writer = create(tempfile::tempfile().ok()?, 0, &WriteOptions { schema }).ok()?;
+        let again = writer.append(&sample).ok()?;
+        let same = (again.length, again.crc32c) == (extent.length, extent.crc32c);
+        let moved = |member: Member| Member {
+            offset: member.offset + extent.offset,
+            ..member
+        };
+        same.then(|| again.members.into_iter().map(moved).collect())
+    })
 }
 
 /// The uncompressed bytes in a file without a name.
