@@ -183,3 +183,21 @@ fn exit_of(error: &anyhow::Error) -> Exit {
     }
     Exit::Fatal
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn a_full_disk_ends_with_what_to_do() {
+        let of = |kind: ErrorKind| {
+            let error = kpack::Error::io("cannot write", Path::new("out"))(kind.into());
+            advice(&error.into())
+        };
+        assert!(of(ErrorKind::StorageFull).contains("run the same command again"));
+        assert_eq!(of(ErrorKind::PermissionDenied), "");
+    }
+}

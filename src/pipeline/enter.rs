@@ -51,10 +51,15 @@ pub(crate) fn enter(
     // What was in flight when this very part was interrupted has no rows, and is ours.
     let begun = exists(&log) && header_of(&log)?.is_some_and(|h| h.origin == header.origin);
     let finished = Dataset::read(&folder.out)?;
+    let mut orphans = Vec::new();
     if let (Some(guard), true) = (&guard, overwrite) {
         let mut owned = occupied::of_logs(&logs)?;
         if let Some(dataset) = &finished {
             owned.extend(occupied::of_dataset(folder, dataset)?);
+        }
+        if !logs.is_empty() && !begun {
+            orphans = guard.orphans(&owned);
+            owned.extend(orphans.iter().cloned());
         }
         guard.check(&owned, begun)?;
     }
@@ -76,6 +81,7 @@ pub(crate) fn enter(
     }
     // Once more: what is still there is not ours, such as a picture that someone put into a folder.
     if let Some(guard) = &guard {
+        guard.remove(&orphans)?;
         guard.check(&HashSet::new(), begun)?;
     }
     fs::create_dir_all(&folder.work).map_err(Error::io("cannot create folder", &folder.work))?;

@@ -50,11 +50,12 @@ pub(crate) fn check(folder: &Folder, dataset: &Dataset, target: Target<'_>) -> R
         more => format!(" and {more} more"),
     };
     let text = format!(
-        "the dataset is finished, but {}{more} {} gone or cut off: kpack verify {} tells all that \
-         is damaged, and the same command with --overwrite packs it anew",
+        "the dataset is finished, but {}{more} {} gone or cut off: kpack verify {out} tells all \
+         that is damaged, kpack repair {out} -o NEW mends it, and the same command with --overwrite \
+         packs it anew",
         gone.join(", "),
         if count == 1 { "is" } else { "are" },
-        folder.out.display(),
+        out = folder.out.display(),
     );
     Err(Error::from(FormatError::corrupt(text).path(&folder.out)))
 }

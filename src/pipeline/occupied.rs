@@ -67,6 +67,22 @@ impl<'a> Guard<'a> {
         Ok(())
     }
 
+    /// Planned places without a row whose files were whole when a run, perhaps of another plan, was
+    /// killed: they say themselves that kpack wrote them.
+    pub(crate) fn orphans(&self, owned: &HashSet<String>) -> Vec<String> {
+        let range = self.plan.part_range();
+        let places = range.map(|index| self.tree.place(self.plan.clip(index)));
+        places
+            .filter(|place| !owned.contains(place) && self.tree.is_ours(place))
+            .collect()
+    }
+
+    pub(crate) fn remove(&self, places: &[String]) -> Result<()> {
+        places
+            .iter()
+            .try_for_each(|place| Ok(self.tree.remove(place)?))
+    }
+
     fn check_folder(
         &self,
         folder: &str,

@@ -48,6 +48,11 @@ pub trait TreeWriter: Sync {
         let _ = place;
         true
     }
+    /// Whether the files at `place` say themselves that kpack wrote them.
+    fn is_ours(&self, place: &str) -> bool {
+        let _ = place;
+        false
+    }
     /// The files that [`remove`](TreeWriter::remove) would remove at `place` now.
     fn files(&self, place: &str) -> Vec<PathBuf> {
         let _ = place;

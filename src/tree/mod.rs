@@ -111,6 +111,11 @@ impl TreeWriter for Tree {
         self.out.join(format!("{place}.json")).is_file()
     }
 
+    fn is_ours(&self, place: &str) -> bool {
+        let json = std::fs::read(self.out.join(format!("{place}.json")));
+        json.is_ok_and(|bytes| framedir::is_sample_json(&bytes).unwrap_or(false))
+    }
+
     fn files(&self, place: &str) -> Vec<PathBuf> {
         files::of(&self.out, place, |name| self.claims(stem(place), name))
     }

@@ -96,3 +96,40 @@ fn a_binary_file_is_quoted_briefly() {
     assert_eq!(ended.code, 2);
     assert!(ended.err.len() < 500, "{}", ended.err);
 }
+
+#[test]
+fn the_first_interrupt_is_answered() {
+    use std::io::Read as _;
+    use std::process::{Command, Stdio};
+    let dir = tempfile::tempdir().unwrap();
+    let input = dir.path().join("in");
+    for i in 0..400 {
+        let name = format!("c/{i}.mp4");
+        media(&input, &name, "media/h264_bframes_aac.mp4");
+    }
+    let out = dir.path().join("out");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_kpack"))
+        .args(["webdataset", "--frames", "all", "-j2", "-o"])
+        .args([&out, &input])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let log = out.join(".kpack/part-0-of-1.jsonl");
+    while !log.exists() && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let id = child.id().to_string();
+    let _ = Command::new("kill").args(["-INT", &id]).status().unwrap();
+    let mut err = String::new();
+    child
+        .stderr
+        .take()
+        .unwrap()
+        .read_to_string(&mut err)
+        .unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{err}");
+    assert!(
+        err.contains("in flight; Ctrl-C again leaves at once"),
+        "{err}"
+    );
+}

@@ -95,3 +95,21 @@ fn a_finished_dataset_that_lost_a_file_says_so() {
         assert!(ended.err.contains("kpack verify"), "{}", ended.err);
     }
 }
+
+#[test]
+fn what_a_killed_run_of_another_plan_left_is_ours() {
+    let dir = tempfile::tempdir().unwrap();
+    let (input, out) = (dir.path().join("in"), dir.path().join("out"));
+    media(&input);
+    assert_eq!(run("frames", &input, &out, FRAMES).code, 0);
+    // The sample is there, its row is not.
+    for name in ["dataset.json", "samples.jsonl", "labels.txt"] {
+        fs::remove_file(out.join(name)).unwrap();
+    }
+    assert_eq!(run("frames", &input, &out, FRAMES).code, 2);
+    put(&out, ".kpack/part-0-of-1.jsonl", "");
+    let more = ["--frames", "all", "--quality", "50", "--overwrite"];
+    let ended = run("frames", &input, &out, &more);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert!(!out.join("c/a.wav").exists());
+}
