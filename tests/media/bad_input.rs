@@ -230,10 +230,10 @@ fn a_bad_list_is_told_by_file_line_and_what_to_do() {
             2,
             &["line 4 repeats", "line 2", "gop250.mp4"][..],
         ),
-        ("bad_empty.csv", 1, 0, &["bad_empty.csv: holds no rows"]),
+        ("bad_empty.csv", 2, 0, &["bad_empty.csv: holds no rows"]),
         (
             "bad_header_only.csv",
-            1,
+            2,
             0,
             &["bad_header_only.csv: holds no rows"],
         ),
@@ -245,7 +245,7 @@ fn a_bad_list_is_told_by_file_line_and_what_to_do() {
         ),
         (
             "bad_no_path_column.csv",
-            1,
+            2,
             0,
             &["no column `path`", "line 1"],
         ),
@@ -262,7 +262,7 @@ fn a_bad_list_is_told_by_file_line_and_what_to_do() {
             1,
             &["line 2", "`soon`", "`-1`", "`nan`", "too-short"],
         ),
-        ("bad_unclosed_quote.csv", 1, 0, &["line 2: a quote"]),
+        ("bad_unclosed_quote.csv", 2, 0, &["line 2: a quote"]),
         (
             "bad_unknown_label.txt",
             3,
