@@ -175,7 +175,8 @@ impl Fetch {
                 annotations_only: true,
                 ..ReadOptions::default()
             },
-        )?;
+        )
+        .map_err(super::inputs::fault)?;
         let signals = Signals::listen()?;
         let watch = Watch::new(common);
         for note in &input.notes {

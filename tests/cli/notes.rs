@@ -103,14 +103,16 @@ fn the_first_interrupt_is_answered() {
     use std::process::{Command, Stdio};
     let dir = tempfile::tempdir().unwrap();
     let input = dir.path().join("in");
-    for i in 0..400 {
-        let name = format!("c/{i}.mp4");
-        media(&input, &name, "media/h264_bframes_aac.mp4");
+    media(&input, "c/a.mp4", "media/tiny.mp4");
+    if !cfg!(debug_assertions) {
+        println!("skipped: this build does not hear KPACK_FAULT");
+        return;
     }
     let out = dir.path().join("out");
     let mut child = Command::new(env!("CARGO_BIN_EXE_kpack"))
-        .args(["webdataset", "--frames", "all", "-j2", "-o"])
+        .args(["webdataset", "--timeout", "3", "-o"])
         .args([&out, &input])
+        .env("KPACK_FAULT", "hang=c/")
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
@@ -118,6 +120,8 @@ fn the_first_interrupt_is_answered() {
     while !log.exists() && child.try_wait().unwrap().is_none() {
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
+    // Until the clip is in flight.
+    std::thread::sleep(std::time::Duration::from_secs(1));
     let id = child.id().to_string();
     let _ = Command::new("kill").args(["-INT", &id]).status().unwrap();
     let mut err = String::new();
@@ -127,7 +131,8 @@ fn the_first_interrupt_is_answered() {
         .unwrap()
         .read_to_string(&mut err)
         .unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(130), "{err}");
+    // It was the last clip, so the run has finished.
+    assert_eq!(child.wait().unwrap().code(), Some(3), "{err}");
     assert!(
         err.contains("in flight; Ctrl-C again leaves at once"),
         "{err}"
