@@ -8,6 +8,7 @@ mod reorg;
 mod stats;
 mod subset;
 mod usage;
+mod verify;
 mod worker;
 
 use std::ffi::OsStr;
