@@ -8,6 +8,8 @@
 //!        │                                       before anything is decoded
 //!        │ pipeline::pack: the ordered window keeps clips in flight and takes them in order
 //!        v
+//!    worker: in this process, or in a sandboxed child with limits
+//!        v
 //!    sample::make_sample ── media: open, seek, decode, scale, code, in one pass over the packets
 //!        │
 //!        v Sample | SampleError
@@ -26,11 +28,13 @@
 //! * Libraries never print, read flags or exit: [`progress::Progress`] and [`pipeline::Summary`] tell,
 //!   and the binary's `cli` shows.
 //!
-//! Beside packing: [`lists`] writes what dataloaders read, [`reorg`] arranges dumps, [`stats`] counts
-//! them, [`probe`] looks at one file.
+//! Beside packing: [`fetch`] brings sources and cuts their clips, [`lists`] writes what dataloaders
+//! read, [`reorg`] arranges dumps, [`stats`] counts them, [`probe`] looks at one file.
 
+pub mod access;
 pub mod convert;
 mod error;
+pub mod fetch;
 pub mod indexing;
 pub mod lists;
 pub mod media;
@@ -43,6 +47,7 @@ pub mod reorg;
 pub mod sample;
 pub mod source;
 pub mod stats;
+pub mod throughput;
 mod time;
 pub mod tree;
 pub mod verify;

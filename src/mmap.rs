@@ -5,9 +5,10 @@
 use std::fs::File;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use memmap2::{Advice, Mmap};
+use memmap2::Mmap;
 
 /// How a mapping will be walked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,8 +35,30 @@ pub fn map(path: &Path, walk: Walk) -> io::Result<Bytes> {
 /// # Errors
 /// Those of mapping the file.
 pub fn map_file(file: &File, walk: Walk) -> io::Result<Bytes> {
+    let mapping = mapping(file, walk)?;
+    Ok(mapping.map_or_else(Bytes::new, |m| Bytes::from_owner(Shared(m))))
+}
+
+/// As [`map`], with what asks the system for the bytes before they are wanted.
+///
+/// # Errors
+/// Those of opening and mapping the file.
+pub fn map_ahead(path: &Path, walk: Walk) -> io::Result<(Bytes, Ahead)> {
+    let file = File::open(path)?;
+    let mapping = mapping(&file, walk)?;
+    let shared = mapping.clone().map(Shared);
+    let ahead = Ahead {
+        file,
+        mapping,
+        asked: 0,
+        mapped: 0,
+    };
+    Ok((shared.map_or_else(Bytes::new, Bytes::from_owner), ahead))
+}
+
+fn mapping(file: &File, walk: Walk) -> io::Result<Option<Arc<Mmap>>> {
     if file.metadata()?.len() == 0 {
-        return Ok(Bytes::new());
+        return Ok(None);
     }
     // SAFETY: the mapping is read-only and private to readers of `Bytes`, which check every length
     // they find against the mapped length. Another process that changes the file changes what is
@@ -44,6 +67,7 @@ pub fn map_file(file: &File, walk: Walk) -> io::Result<Bytes> {
     let mapping = unsafe { Mmap::map(file)? };
     #[cfg(unix)]
     {
+        use memmap2::Advice;
         let advice = match walk {
             Walk::Whole => Advice::Sequential,
             Walk::Parts => Advice::Random,
@@ -53,7 +77,71 @@ pub fn map_file(file: &File, walk: Walk) -> io::Result<Bytes> {
     }
     #[cfg(not(unix))]
     let _ = walk;
-    Ok(Bytes::from_owner(mapping))
+    Ok(Some(Arc::new(mapping)))
+}
+
+/// Tells the system what of a mapped file will be wanted next, in large aligned steps: what lies
+/// far ahead is read from the disk meanwhile, and what comes next is mapped at once instead of page
+/// by page.
+#[derive(Debug)]
+pub struct Ahead {
+    file: File,
+    mapping: Option<Arc<Mmap>>,
+    /// Asked for from the disk up to here.
+    asked: u64,
+    /// Mapped up to here.
+    mapped: u64,
+}
+
+impl Ahead {
+    /// Bytes that are asked for at a time.
+    const READ: u64 = 8 << 20;
+    /// Bytes that are mapped at a time.
+    const MAP: u64 = 2 << 20;
+
+    /// The reader is at byte `position` and wants what follows, in order.
+    pub fn at(&mut self, position: u64) {
+        while self.asked < position.saturating_add(2 * Self::READ) {
+            #[cfg(target_os = "linux")]
+            {
+                use rustix::fs::{Advice, fadvise};
+                let step = std::num::NonZeroU64::new(Self::READ);
+                // Advice that is not taken costs speed only.
+                let _ = fadvise(&self.file, self.asked, step, Advice::WillNeed);
+            }
+            self.asked += Self::READ;
+        }
+        while self.mapped < position.saturating_add(Self::MAP) {
+            self.populate(self.mapped, Self::MAP);
+            self.mapped += Self::MAP;
+        }
+    }
+
+    /// Maps `length` bytes from `offset` on at once.
+    pub fn populate(&self, offset: u64, length: u64) {
+        #[cfg(target_os = "linux")]
+        if let Some(mapping) = &self.mapping {
+            const PAGE: u64 = 4096;
+            let from = offset / PAGE * PAGE;
+            let end = (offset.saturating_add(length)).min(mapping.len() as u64);
+            if from < end {
+                // Not before Linux 5.14; the pages are then mapped when they are looked at.
+                let range = (from as usize, (end - from) as usize);
+                let _ = mapping.advise_range(memmap2::Advice::PopulateRead, range.0, range.1);
+            }
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = (offset, length);
+    }
+}
+
+/// The bytes' owner.
+struct Shared(Arc<Mmap>);
+
+impl AsRef<[u8]> for Shared {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 #[cfg(test)]

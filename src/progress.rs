@@ -15,6 +15,10 @@ pub trait Progress {
     fn outcome(&self, outcome: Outcome, frames: u64, bytes: u64) {
         let _ = (outcome, frames, bytes);
     }
+    /// So many bytes have come over the network since the run began.
+    fn fetched(&self, bytes: u64) {
+        let _ = bytes;
+    }
     /// A clip failed; told besides `outcome`.
     fn failed(&self, error: &SampleError) {
         let _ = error;

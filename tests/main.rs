@@ -7,6 +7,8 @@
 
 #[cfg(feature = "cli")]
 mod cli;
+#[cfg(all(feature = "cli", unix))]
+mod fetch;
 mod media;
 mod pipeline;
 mod verify;

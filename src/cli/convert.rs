@@ -5,18 +5,19 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use kpack::convert::{Choice, Conversion, Edits, recipe_of};
 use kpack::pipeline::{
-    End, FailureLimit, Options, Plan, PlanOptions, ShardRule, ShardTarget, Summary, Target, pack,
+    End, FailureLimit, Options, Part, Plan, PlanOptions, ShardRule, ShardTarget, Summary, Target,
+    pack,
 };
 use kpack::source::Input;
 use kpack::tree::{self, Tree, TreeLayout, TreeOptions};
 use kpack_formats::{Compression, Schema, WriteOptions};
 
 use super::pack::args::{
-    CompressKind, Files, FrameNames, LayoutKind, OnErrorKind, Run, SchemaKind, Shards,
+    CompressKind, Files, FrameNames, LayoutKind, OnErrorKind, SchemaKind, Shards,
 };
 use super::pack::{Watch, print_plan, print_summary};
 use super::signals::Signals;
-use super::values::MaxFailures;
+use super::values::{self, MaxFailures};
 use super::{Common, Exit, exit, libav, out};
 
 const HELP: &str = "\
@@ -73,7 +74,32 @@ pub(crate) struct Convert {
     #[command(flatten)]
     names: FrameNames,
     #[command(flatten)]
-    run: Run,
+    run: Going,
+}
+
+/// How the run goes.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Run")]
+struct Going {
+    /// Do the I-th of N slices, counted from 0, for job arrays
+    #[arg(long, value_name = "I/N", value_parser = part)]
+    part: Option<Part>,
+    /// What a sample that fails does to the run
+    #[arg(long, value_enum, default_value_t)]
+    on_error: OnErrorKind,
+    /// End the run when more than N samples, or P percent of them, failed
+    #[arg(long, value_name = "N|P%", default_value = "100%", value_parser = values::max_failures)]
+    max_failures: MaxFailures,
+    /// Print the plan, write nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Start anew in an OUT that holds another dataset, which is removed
+    #[arg(long)]
+    overwrite: bool,
+}
+
+fn part(text: &str) -> Result<Part, String> {
+    text.parse().map_err(|e: kpack::Error| e.to_string())
 }
 
 /// Values of `--to`.

@@ -6,11 +6,13 @@
 )]
 
 mod audio;
+mod bench;
 mod classes;
 mod clean;
 mod convert;
 mod doctor;
 mod exit;
+mod fetch;
 mod frames;
 mod index;
 mod inspect;
@@ -85,6 +87,7 @@ enum Command {
     Tfrecord(Box<tfrecord::Tfrecord>),
     Frames(Box<frames::Frames>),
     Audio(Box<audio::Audio>),
+    Fetch(Box<fetch::Fetch>),
     Classes(classes::Classes),
     Subset(Box<subset::Subset>),
     Convert(Box<convert::Convert>),
@@ -93,6 +96,7 @@ enum Command {
     List(list::List),
     Reorg(reorg::Reorg),
     Stats(stats::StatsCommand),
+    Bench(bench::Bench),
     Verify(verify::Verify),
     Repair(repair::Repair),
     Retry(retry::Retry),
@@ -122,6 +126,7 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Tfrecord(command) => command.run(&cli.common),
         Command::Frames(command) => command.run(&cli.common),
         Command::Audio(command) => command.run(&cli.common),
+        Command::Fetch(command) => command.run(&cli.common),
         Command::Classes(command) => command.run(&cli.common),
         Command::Subset(command) => command.run(&cli.common),
         Command::Convert(command) => command.run(&cli.common),
@@ -130,6 +135,7 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::List(command) => command.run(&cli.common),
         Command::Reorg(command) => command.run(&cli.common),
         Command::Stats(command) => command.run(&cli.common),
+        Command::Bench(command) => command.run(&cli.common),
         Command::Verify(command) => command.run(&cli.common),
         Command::Repair(command) => command.run(&cli.common),
         Command::Retry(command) => command.run(&cli.common),

@@ -113,8 +113,8 @@ fn rate(num: u64, den: u64) -> Option<FrameChoice> {
     })
 }
 
-/// Longest side of a picture in pixels: what JPEG can hold, less a reserve.
-const LONGEST_SIDE: u32 = 65_500;
+/// Longest side of a picture in pixels.
+const LONGEST_SIDE: u32 = kpack::media::MAX_SIDE;
 
 /// A length of time above zero.
 pub(crate) fn duration(text: &str) -> Result<Time, String> {

@@ -34,6 +34,17 @@ pub enum Error {
     Image(String),
 }
 
+impl Error {
+    /// Whether an encoder failed, not what was decoded.
+    pub fn is_encoding(&self) -> bool {
+        match self {
+            Self::Av { what, .. } => what.contains("encode"),
+            Self::Image(_) => true,
+            _ => false,
+        }
+    }
+}
+
 fn av_text(e: &ffmpeg::Error) -> String {
     match e {
         ffmpeg::Error::Other { errno } => std::io::Error::from_raw_os_error(*errno).to_string(),

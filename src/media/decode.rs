@@ -13,6 +13,9 @@ use super::track::Track;
 /// Failures in a row after which a decoder is no longer asked for the frames of one packet.
 const MAX_FAILURES: u32 = 64;
 const EAGAIN: i32 = 11;
+/// Pixels of a frame that is decoded: 16,384 by 16,384. A frame of it takes 400 MB, and a few stand
+/// in memory at once.
+const MAX_PIXELS: i64 = 1 << 28;
 
 /// Decodes the packets of one track, with one thread.
 pub struct Decoder {
@@ -39,6 +42,14 @@ impl Decoder {
                 den: track.time_base.1 as i32,
             };
             (*raw).thread_count = 1;
+            let (width, height) = ((*raw).width, (*raw).height);
+            if i64::from(width) * i64::from(height) > MAX_PIXELS {
+                return Err(Error::Limit(format!(
+                    "frames of {width}x{height} are larger than {MAX_PIXELS} pixels"
+                )));
+            }
+            // For a size that changes on the way.
+            (*raw).max_pixels = MAX_PIXELS;
             context
         };
         let missing = || {

@@ -272,9 +272,11 @@ impl AudioEncoder {
 
     /// Sample frames that each [`Self::push`] but the last must have.
     pub fn frame_size(&mut self) -> usize {
-        usize::try_from(self.encoder.raw().frame_size)
-            .unwrap_or(0)
-            .max(1024)
+        match usize::try_from(self.encoder.raw().frame_size) {
+            // Any length will do.
+            Ok(0) | Err(_) => 1024,
+            Ok(size) => size,
+        }
     }
 
     /// Encodes the next stretch of sound.

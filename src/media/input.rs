@@ -17,6 +17,9 @@ use crate::{Time, pulse};
 
 /// Streams a file may have. More is an attack, not a video.
 const MAX_STREAMS: u32 = 256;
+/// Packets read from one opening of a file: five days of video and sound at 60 frames a second. An
+/// index that leads to the same bytes again and again ends here.
+const MAX_PACKETS: u64 = 1 << 26;
 /// Packets looked at to find where a file begins.
 const ORIGIN_PACKETS: usize = 64;
 
@@ -29,6 +32,8 @@ pub struct Input {
     video: Option<Track>,
     audio: Option<Track>,
     origin_nanos: i64,
+    /// Packets read so far.
+    packets: u64,
     /// Packets read ahead while looking for the origin or a seek's landing place.
     ahead: VecDeque<Packet>,
 }
@@ -46,6 +51,7 @@ impl Input {
             video: None,
             audio: None,
             origin_nanos: 0,
+            packets: 0,
             ahead: VecDeque::new(),
         };
         if !input.header_is_enough() {
@@ -121,6 +127,10 @@ impl Input {
         loop {
             let mut packet = Packet::empty();
             pulse::step();
+            self.packets += 1;
+            if self.packets > MAX_PACKETS {
+                return Err(Error::Limit(format!("more than {MAX_PACKETS} packets")));
+            }
             match packet.read(&mut self.context) {
                 Ok(()) if self.is_chosen(packet.stream()) => return Ok(Some(packet)),
                 Ok(()) => {}

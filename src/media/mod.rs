@@ -37,7 +37,7 @@ pub use input::{Input, is_hidden};
 pub use mux::{Muxed, Muxer};
 pub use picture::{Rgb, Yuv};
 pub use resample::Resampler;
-pub use scale::Scaler;
+pub use scale::{MAX_SIDE, Scaler};
 pub use track::{Rotation, Track, TrackKind};
 
 pub use ffmpeg_the_third::packet::Packet;

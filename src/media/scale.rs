@@ -22,7 +22,9 @@ const SWS_ACCURATE_RND: i32 = 0x40000;
 const SWS_BITEXACT: i32 = 0x80000;
 
 /// Largest width or height that is scaled, in pixels.
-const MAX_SIDE: u32 = 32_768;
+pub const MAX_SIDE: u32 = 32_768;
+/// Most pixels of a scaled picture.
+const MAX_AREA: u64 = 1 << 28;
 
 /// What a scaler was made for: frames may change size or format in the middle of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +64,7 @@ impl Scaler {
         rotation: Rotation,
         out: &mut Yuv,
     ) -> Result<ColorInfo> {
+        check_size(frame, (width, height))?;
         let color = source_color(frame);
         let lying = if rotation.swaps() {
             (height, width)
@@ -106,6 +109,7 @@ impl Scaler {
         rotation: Rotation,
         out: &mut Rgb,
     ) -> Result<ColorInfo> {
+        check_size(frame, (width, height))?;
         let color = source_color(frame);
         let (w, h) = if rotation.swaps() {
             (height, width)
@@ -218,15 +222,22 @@ fn copy_planes(frame: &Frame, out: &mut Yuv) -> Result<()> {
     Ok(())
 }
 
+/// Refuses sizes that are not scaled, before memory is taken for them.
+fn check_size(frame: &Frame, (width, height): (u32, u32)) -> Result<()> {
+    let sides = [frame.width(), frame.height(), width, height];
+    let area = u64::from(width) * u64::from(height);
+    if sides.iter().all(|s| (1..=MAX_SIDE).contains(s)) && area <= MAX_AREA {
+        return Ok(());
+    }
+    Err(Error::Limit(format!(
+        "a picture of {}x{} to {width}x{height} is outside 1 to {MAX_SIDE} pixels a side and {MAX_AREA} in all",
+        frame.width(),
+        frame.height(),
+    )))
+}
+
 fn make(shape: Shape) -> Result<Context> {
     let (width, height, format) = shape.from;
-    let sides = [width as u32, height as u32, shape.to.0, shape.to.1];
-    if sides.iter().any(|s| *s == 0 || *s > MAX_SIDE) {
-        return Err(Error::Limit(format!(
-            "a picture of {width}x{height} to {}x{} is outside 1 to {MAX_SIDE} pixels a side",
-            shape.to.0, shape.to.1
-        )));
-    }
     let to = if shape.rgb {
         AVPixelFormat::RGB24
     } else {

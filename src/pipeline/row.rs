@@ -170,7 +170,8 @@ impl OutcomeRow {
         row
     }
 
-    fn of(clip: &Clip, index: Option<u32>) -> Self {
+    /// The row of a clip of which nothing more is known.
+    pub(crate) fn of(clip: &Clip, index: Option<u32>) -> Self {
         Self {
             key: clip.key.clone(),
             source: clip.source.clone(),
@@ -239,7 +240,7 @@ impl OutcomeRow {
     }
 
     /// Takes over what was found out, but for the times of single frames, which are in the sample.
-    fn learn(&mut self, facts: Facts) {
+    pub(crate) fn learn(&mut self, facts: Facts) {
         // Without `..`, so that a new fact cannot be forgotten here.
         let Facts {
             got_start,

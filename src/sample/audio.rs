@@ -3,7 +3,7 @@
 //! The sound of video files comes from libav, also where symphonia could decode it: symphonia does
 //! not apply the edit lists of mp4, so encoder priming and cut heads would be heard.
 
-use super::waveform::Waveform;
+use super::waveform::{Waveform, check_silence};
 use crate::Time;
 use crate::media::{self, Frame, Resampler, Track};
 use crate::sample::{AudioCodec, AudioRecipe};
@@ -12,8 +12,6 @@ use crate::sample::{AudioCodec, AudioRecipe};
 const LEAD: f64 = 0.05;
 /// A jump of the sound's times beyond this many seconds is a gap, not rounding of a container.
 const GAP: f64 = 0.02;
-/// Longest gap that is filled, in seconds: a day. More is damage.
-const MAX_GAP: i64 = 86_400;
 
 /// What a blob of sound needs, and which part of the source.
 #[derive(Debug, Clone, Copy)]
@@ -43,6 +41,8 @@ pub(super) struct Finished {
     pub(super) waveform: Waveform,
     /// Time of the first sample frame from the start of the source.
     pub(super) begins: Time,
+    /// Whether it reaches the end of the clip's range.
+    pub(super) whole: bool,
 }
 
 impl Sound {
@@ -104,14 +104,15 @@ impl Sound {
                 // No longer than the clip, whatever the times say.
                 let end = self.wanted.range.and_then(|(_, end)| end);
                 let limit = end.map_or(i64::MAX, |e| ((e - start) as f64 / 1e9 * rate) as i64);
-                let gap = (first - next).min(limit).min(MAX_GAP * rate as i64);
-                resampler.push_silence(usize::try_from(gap).unwrap_or(0), &mut self.fresh)?;
+                let gap = usize::try_from((first - next).min(limit)).unwrap_or(0);
+                check_silence(gap as u64 / u64::from(track.sample_rate.max(1)))?;
+                resampler.push_silence(gap, &mut self.fresh)?;
             }
             (None, Some(resampler)) => {
                 let fed = (first + skip as i64) as f64 / rate;
                 let head = (start as f64 / 1e9 - fed) * f64::from(resampler.rate());
                 if let Some(waveform) = &mut self.waveform {
-                    waveform.shift(head.round() as i64);
+                    waveform.shift(head.round() as i64)?;
                 }
             }
             _ => {}
@@ -169,15 +170,20 @@ impl Sound {
         let Some(mut waveform) = self.waveform else {
             return Ok(None);
         };
-        waveform.fill();
+        let whole = waveform.fill();
         let start = self.wanted.range.map(|(start, _)| start);
         let begins = Time::from_nanos(start.or(self.begins).unwrap_or(0));
-        Ok(Some(Finished { waveform, begins }))
+        Ok(Some(Finished {
+            waveform,
+            begins,
+            whole,
+        }))
     }
 }
 
 /// Silence of `seconds`, for clips without sound.
-pub(super) fn silence(wanted: &Wanted, start: Time, seconds: f64) -> Finished {
+pub(super) fn silence(wanted: &Wanted, start: Time, seconds: f64) -> media::Result<Finished> {
+    check_silence(seconds as u64)?;
     let recipe = wanted.recipe;
     let rate = recipe.sample_rate.unwrap_or(48_000);
     let length = (seconds * f64::from(rate)).round().max(0.0) as u64;
@@ -188,9 +194,10 @@ pub(super) fn silence(wanted: &Wanted, start: Time, seconds: f64) -> Finished {
         codec => codec,
     };
     let mut waveform = Waveform::new(shape, codec, wanted.float, Some(length));
-    waveform.fill();
-    Finished {
+    waveform.push_silence(length);
+    Ok(Finished {
         waveform,
         begins: start,
-    }
+        whole: true,
+    })
 }

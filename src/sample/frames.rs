@@ -157,6 +157,9 @@ impl<'a> Picker<'a> {
     pub(super) fn push(&mut self, frame: &Frame, at: i64) -> media::Result<()> {
         if let Targets::Frames { keys_only } = self.targets {
             if !keys_only || frame.is_key() {
+                if self.pictures.len() as u64 >= MAX_PICTURES {
+                    return Err(too_many());
+                }
                 let bytes = self.encode(frame)?;
                 self.pictures.push(Picture {
                     bytes,
@@ -180,6 +183,9 @@ impl<'a> Picker<'a> {
         let Some(total) = self.total(end) else {
             return Ok(());
         };
+        if total > MAX_PICTURES {
+            return Err(too_many());
+        }
         if self.held.is_some() {
             while (self.pictures.len() as u64) < total {
                 self.show()?;
@@ -197,6 +203,9 @@ impl<'a> Picker<'a> {
     }
 
     fn show(&mut self) -> media::Result<()> {
+        if self.pictures.len() as u64 >= MAX_PICTURES {
+            return Err(too_many());
+        }
         let Some((frame, at)) = self.held.take() else {
             return Ok(());
         };
@@ -214,11 +223,25 @@ impl<'a> Picker<'a> {
     }
 
     fn encode(&mut self, frame: &Frame) -> media::Result<Bytes> {
+        let most = kpack_formats::Limits::default().members;
+        if self.pictures.len() as u64 >= most {
+            let message = format!("more than {most} pictures; ask for fewer frames");
+            return Err(media::Error::Limit(message));
+        }
         let (bytes, color) = self.encoder.encode(frame, self.size, self.track.rotation)?;
         self.color.get_or_insert(color);
         pulse::hold(bytes.len());
         Ok(bytes)
     }
+}
+
+/// Pictures of one sample: their names have six digits.
+const MAX_PICTURES: u64 = 999_999;
+
+fn too_many() -> media::Error {
+    media::Error::Limit(format!(
+        "asks for more than {MAX_PICTURES} pictures: take fewer, or a shorter time range"
+    ))
 }
 
 /// Two nanoseconds more than half a tick: instants and times are each rounded once.

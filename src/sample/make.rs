@@ -1,5 +1,6 @@
 //! [`make_sample`]: one clip into one sample, in one open and one pass over its packets.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
@@ -205,11 +206,19 @@ impl Maker<'_> {
             };
             let seconds = nanos as f64 / 1e9;
             let start = self.clip.span.map(|s| s.start).unwrap_or_default();
-            out.sound = Some(audio::silence(&self.wanted_sound(recipe), start, seconds));
+            let silence = audio::silence(&self.wanted_sound(recipe), start, seconds);
+            out.sound = Some(silence.map_err(|e| self.decode_failure(e))?);
         }
-        let Some(Finished { waveform, begins }) = out.sound.take() else {
+        let Some(finished) = out.sound.take() else {
             return Ok(());
         };
+        let Finished {
+            waveform, begins, ..
+        } = finished;
+        if !finished.whole {
+            let note = "the range ends long after the sound: it is filled up by 60 s only";
+            facts.notes.push(note.to_owned());
+        }
         facts.sample_rate = Some(waveform.rate);
         facts.channels = Some(waveform.channels);
         facts.audio_samples = Some(waveform.len());
@@ -299,7 +308,7 @@ impl Maker<'_> {
         let Some(made) = made else {
             return Err(self.no_frames());
         };
-        out.blobs.insert(made.name, made.blob);
+        put_video(&mut out.blobs, made.name, made.blob);
         if self.recipe.frames.is_none() {
             facts.got_start = Some(made.got_start);
             facts.got_end = Some(made.got_end);
@@ -326,11 +335,20 @@ impl Maker<'_> {
             offset: 0,
             length,
         };
-        out.blobs.insert(video::file_name(path, input), blob);
+        put_video(&mut out.blobs, video::file_name(path, input), blob);
         Ok(())
     }
 }
 
 fn round_fps(fps: f64) -> f64 {
     (fps * 1e6).round() / 1e6
+}
+
+/// Adds the video blob beside a sound blob that may have the same name, as in Ogg.
+fn put_video(blobs: &mut BTreeMap<String, Blob>, name: String, blob: Blob) {
+    let name = match blobs.contains_key(&name) {
+        true => format!("video.{name}"),
+        false => name,
+    };
+    blobs.insert(name, blob);
 }

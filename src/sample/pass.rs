@@ -16,6 +16,9 @@ use crate::media::{self, Decoder, Input, Track};
 /// Sound is decoded from this many nanoseconds before the clip on: codecs need a run-up.
 const SOUND_LEAD: i64 = 200_000_000;
 
+/// A range that ends so many nanoseconds before its source does, as the header says, ends inside.
+const SURE: i64 = 1_000_000_000;
+
 /// What one pass over the packets gave.
 #[derive(Default)]
 pub(super) struct Decoded {
@@ -181,15 +184,19 @@ impl Maker<'_> {
             return Ok(Length { start, duration });
         };
         let end = self.clip.span.and_then(|s| s.end).map(Time::nanos);
-        if let (Some(start), Some(end)) = (start, end) {
+        if let (Some(start), Some(end)) = (start, end)
+            && track.duration.is_some_and(|d| end < d.nanos() - SURE)
+        {
             let (start, duration) = (Some(start), end - start);
             return Ok(Length { start, duration });
         }
-        let (first, end) = measure(input, &track)?;
+        // Parts of the time that the source has, where the range ends after it.
+        let (first, until) = measure(input, &track)?;
         let start = start.unwrap_or(first);
+        let end = end.map_or(until, |end| end.min(until));
         Ok(Length {
             start: Some(start),
-            duration: end - start,
+            duration: (end - start).max(0),
         })
     }
 
@@ -208,9 +215,13 @@ impl Maker<'_> {
     }
 
     pub(super) fn decode_failure(&self, e: media::Error) -> SampleError {
+        if e.is_encoding() {
+            return self
+                .fail(Stage::Encode, Class::Internal, "cannot encode")
+                .because(e);
+        }
         let (class, stage) = match &e {
             media::Error::Limit(_) => (Class::TooLarge, Stage::Decode),
-            media::Error::Image(_) => (Class::Internal, Stage::Encode),
             media::Error::Alloc(_) => (Class::Memory, Stage::Decode),
             _ => (Class::Corrupt, Stage::Decode),
         };

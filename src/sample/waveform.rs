@@ -9,6 +9,11 @@ use crate::media::{self, AudioEncoder, Muxer, to_i16};
 use crate::pulse;
 use crate::sample::AudioCodec;
 
+/// Seconds by which sound is filled up where a time range ends after its source.
+const MAX_PAD: u64 = 60;
+/// Seconds of silence that stand in for a gap, a late start or missing sound.
+const MAX_SILENCE: u64 = 3 * 3600;
+
 /// Sound, interleaved.
 pub(super) struct Waveform {
     values: Values,
@@ -66,12 +71,17 @@ impl Waveform {
     }
 
     /// Drops the next `frames` sample frames that come; where negative, puts silence before them.
-    pub(super) fn shift(&mut self, frames: i64) {
+    ///
+    /// # Errors
+    /// For more silence than [`MAX_SILENCE`].
+    pub(super) fn shift(&mut self, frames: i64) -> media::Result<()> {
         let wide = u64::from(self.channels);
         self.drop = u64::try_from(frames).unwrap_or(0).saturating_mul(wide);
         if frames < 0 {
+            check_silence(frames.unsigned_abs() / u64::from(self.rate.max(1)))?;
             self.push_silence(frames.unsigned_abs());
         }
+        Ok(())
     }
 
     /// Appends interleaved values in [-1, 1], up to the length.
@@ -111,11 +121,13 @@ impl Waveform {
         }
     }
 
-    /// Fills up to the length with silence.
-    pub(super) fn fill(&mut self) {
-        if let Some(length) = self.length {
-            self.push_silence(length.saturating_sub(self.len()));
-        }
+    /// Fills up to the length with silence, but by no more than [`MAX_PAD`] seconds: gives whether
+    /// that was enough.
+    pub(super) fn fill(&mut self) -> bool {
+        let missing = self.length.unwrap_or(0).saturating_sub(self.len());
+        let most = MAX_PAD * u64::from(self.rate);
+        self.push_silence(missing.min(most));
+        missing <= most
     }
 
     /// Calls `each` with stretches of the sound, in order.
@@ -204,6 +216,16 @@ impl Waveform {
         bytes[header - 4..header].copy_from_slice(&data.to_le_bytes());
         Ok(bytes)
     }
+}
+
+/// Refuses `seconds` of silence that nobody wants in memory.
+pub(super) fn check_silence(seconds: u64) -> media::Result<()> {
+    if seconds <= MAX_SILENCE {
+        return Ok(());
+    }
+    Err(media::Error::Limit(format!(
+        "needs {seconds} s of silence, and {MAX_SILENCE} s is the most: its times, or the row's, are wrong"
+    )))
 }
 
 /// The header of a WAV file whose lengths are not known yet.

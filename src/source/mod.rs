@@ -165,6 +165,12 @@ pub(crate) fn is_media_head(head: &[u8]) -> bool {
     media_kind::is_media_head(head)
 }
 
+/// The id of a YouTube video in its address, else the last part of the address without its
+/// extension.
+pub(crate) fn id_in_url(url: &str) -> Option<&str> {
+    raw::id_in_url(url)
+}
+
 /// The class names of a file in any shape that `--labels` takes, by index; a hole is an empty name.
 ///
 /// # Errors

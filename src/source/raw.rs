@@ -141,7 +141,7 @@ impl Raw {
 }
 
 /// The id of a YouTube video, else the last part of the address without its extension.
-fn id_in_url(url: &str) -> Option<&str> {
+pub(super) fn id_in_url(url: &str) -> Option<&str> {
     let (_, rest) = url.split_once("://").unwrap_or(("", url));
     let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
     let watched = query

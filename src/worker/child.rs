@@ -11,12 +11,12 @@ use std::path::Path;
 use std::process::{ChildStderr, Command, Stdio};
 use std::sync::Arc;
 
-use bytes::Bytes;
 use kpack_formats::Blob;
 use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 
+use super::buffers::Buffers;
 use super::watch::{End, Lost, TICK, Watch};
 use super::wire::{self, ClipBody, FailedBody, HEADER, Hello, Kind, SampleBody};
 use super::{Program, Sandbox};
@@ -58,6 +58,15 @@ impl Child {
         command.arg0("kpack").args(&program.args);
         command.stdin(Stdio::from(OwnedFd::from(theirs)));
         command.stdout(Stdio::null()).stderr(Stdio::piped());
+        // glibc gives memory back after each clip and takes it anew, page by page, for the next.
+        for (name, value) in [
+            ("MALLOC_TRIM_THRESHOLD_", "134217728"),
+            ("MALLOC_MMAP_THRESHOLD_", "33554432"),
+        ] {
+            if std::env::var_os(name).is_none() {
+                command.env(name, value);
+            }
+        }
         // Ctrl-C in a terminal is for the parent: what is in flight is finished.
         command.process_group(0);
         let mut process = command.spawn()?;
@@ -98,6 +107,7 @@ impl Child {
         file: &Arc<File>,
         recipe: &Recipe,
         watch: &mut Watch,
+        buffers: &Buffers,
     ) -> Result<Result<Made, SampleError>, Lost> {
         if !self.greeted {
             self.greet(watch)?;
@@ -107,7 +117,7 @@ impl Child {
             let (kind, body) = self.receive(watch)?;
             match kind {
                 Kind::Pulse => watch.hear(wire::parse_pulse(&body)?),
-                Kind::Sample => break Ok(self.sample(clip, file, &body, watch)?),
+                Kind::Sample => break Ok(self.sample(clip, file, &body, watch, buffers)?),
                 Kind::Skipped => break Ok(Made::Skipped(wire::parse(kind, &body)?)),
                 Kind::Failed => break Err(failed(clip, wire::parse(kind, &body)?)),
                 Kind::Hello | Kind::Clip | Kind::End => {
@@ -161,14 +171,41 @@ impl Child {
 
     /// The next message.
     fn receive(&mut self, watch: &mut Watch) -> Result<(Kind, Vec<u8>), Lost> {
-        let mut header = Vec::with_capacity(HEADER);
-        self.fill(&mut header, HEADER as u64, watch)?;
-        let header = header.try_into();
-        let (kind, length) =
-            wire::parse_header(&header.map_err(|_| wire::Broken("no header".to_owned()))?)?;
+        let mut header = [0; HEADER];
+        self.exact(&mut header, watch)?;
+        let (kind, length) = wire::parse_header(&header)?;
         let mut body = Vec::new();
-        self.fill(&mut body, length, watch)?;
+        while (body.len() as u64) < length {
+            let begin = body.len();
+            body.resize(begin + (length - begin as u64).min(GROWTH) as usize, 0);
+            self.exact(&mut body[begin..], watch)?;
+        }
         Ok((kind, body))
+    }
+
+    /// Reads until `into` is full.
+    fn exact(&mut self, mut into: &mut [u8], watch: &mut Watch) -> Result<(), Lost> {
+        while !into.is_empty() {
+            let read = rustix::io::read(&self.socket, &mut *into);
+            let read = self.come(read, watch)?;
+            into = &mut into[read..];
+        }
+        Ok(())
+    }
+
+    /// What a read gave; where there is nothing yet, waits.
+    fn come(
+        &mut self,
+        read: Result<usize, rustix::io::Errno>,
+        watch: &mut Watch,
+    ) -> Result<usize, Lost> {
+        match read {
+            Ok(0) => Err(Lost::Ended),
+            Ok(read) => Ok(read),
+            Err(rustix::io::Errno::AGAIN) => self.wait(watch).map(|()| 0),
+            Err(rustix::io::Errno::INTR) => Ok(0),
+            Err(e) => Err(io::Error::from(e).into()),
+        }
     }
 
     /// Receives the bytes of a sample and puts it together.
@@ -178,16 +215,17 @@ impl Child {
         file: &Arc<File>,
         body: &[u8],
         watch: &mut Watch,
+        buffers: &Buffers,
     ) -> Result<Made, Lost> {
         let body: SampleBody = wire::parse(Kind::Sample, body)?;
         let total = body.check(file.metadata()?.len())?;
-        let mut bytes = Vec::new();
-        self.fill(&mut bytes, total, watch)?;
-        match self.receive(watch)? {
-            (Kind::End, _) => {}
-            (kind, _) => return Err(wire::Broken(format!("a {kind:?} instead of an End")).into()),
+        let mut bytes = buffers.take(total);
+        // The next message comes along, so that what is too long or too short is noticed here.
+        self.fill(&mut bytes, total + HEADER as u64, watch)?;
+        if bytes.split_off(total as usize) != wire::header(Kind::End, 0) {
+            return Err(wire::Broken("other bytes than it said".to_owned()).into());
         }
-        let mut bytes = Bytes::from(bytes);
+        let mut bytes = buffers.lend(bytes);
         let path: Arc<Path> = clip.media.as_deref().unwrap_or(Path::new("")).into();
         let mut blobs = BTreeMap::new();
         for blob in body.blobs {
@@ -217,15 +255,9 @@ impl Child {
                 let reserved = into.try_reserve_exact(more);
                 reserved.map_err(|_| Lost::System(ErrorKind::OutOfMemory.into()))?;
             }
-            match rustix::io::read(&self.socket, spare_capacity(into)) {
-                Ok(0) => return Err(Lost::Ended),
-                // Single messages do not count: a child that only talks gets nowhere.
-                Ok(_) if length > GROWTH / 64 => watch.received(),
-                Ok(_) => {}
-                Err(rustix::io::Errno::AGAIN) => self.wait(watch)?,
-                Err(rustix::io::Errno::INTR) => {}
-                Err(e) => return Err(io::Error::from(e).into()),
-            }
+            let read = rustix::io::read(&self.socket, spare_capacity(into));
+            self.come(read, watch)?;
+            watch.received();
         }
         if into.len() as u64 > length {
             return Err(wire::Broken("more bytes than it said".to_owned()).into());

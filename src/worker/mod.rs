@@ -19,6 +19,7 @@
 //! * A crash or memory failure in a child that has made other clips may be their fault: that clip is
 //!   tried once more in a child of its own, so that what becomes of a clip depends on it alone.
 
+mod buffers;
 mod child;
 mod fault;
 mod sandbox;
@@ -34,6 +35,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use self::buffers::Buffers;
 use self::child::Child;
 use self::watch::{Lost, Watch};
 use crate::sample::{Class, Made, Recipe, SampleError, Stage, Tools, make_sample};
@@ -118,6 +120,7 @@ impl Workers {
         let children = Children {
             program,
             limits,
+            buffers: Buffers::default(),
             spare: Mutex::default(),
         };
         let failed = |e: std::io::Error| format!("cannot start a worker process: {e}");
@@ -159,6 +162,8 @@ impl Workers {
 struct Children {
     program: Program,
     limits: Limits,
+    /// For the bytes of samples.
+    buffers: Buffers,
     /// The child that was started to see whether that works.
     spare: Mutex<Option<Child>>,
 }
@@ -182,7 +187,7 @@ impl Children {
             };
             let used = child.served > 0;
             let mut watch = Watch::new(self.limits, clip);
-            let lost = match child.make(clip, file, recipe, &mut watch) {
+            let lost = match child.make(clip, file, recipe, &mut watch, &self.buffers) {
                 Ok(made) => {
                     if made.is_ok() && child.served < CLIPS {
                         *slot = Some(child);

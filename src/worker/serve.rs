@@ -8,13 +8,13 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use kpack_formats::{Blob, Sample};
+use kpack_formats::{Blob, Limits, Sample};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 
 use super::fault::Fault;
 use super::sandbox;
 use super::wire::{self, BlobBody, Broken, ClipBody, FailedBody, HEADER, Hello, Kind, SampleBody};
-use crate::sample::{Facts, Made, SampleError, Tools, make_sample};
+use crate::sample::{Class, Facts, Made, SampleError, Stage, Tools, make_sample};
 use crate::source::Clip;
 use crate::{media, pulse};
 
@@ -97,10 +97,25 @@ fn answer(
         make_sample(&clip, &file, &body.recipe, tools)
     });
     match made {
-        Ok(Made::Sample(sample, facts)) => send(socket, &sample, *facts, fault),
+        Ok(Made::Sample(sample, facts)) => match too_large(&body.key, &sample) {
+            Some(e) => socket.write_all(&wire::message(Kind::Failed, &failure(e))?),
+            None => send(socket, &sample, *facts, fault),
+        },
         Ok(Made::Skipped(reason)) => socket.write_all(&wire::message(Kind::Skipped, &reason)?),
         Err(e) => socket.write_all(&wire::message(Kind::Failed, &failure(e))?),
     }
+}
+
+/// Refuses what the parent would not take.
+fn too_large(key: &str, sample: &Sample) -> Option<SampleError> {
+    let in_memory = sample.blobs.values().filter_map(|blob| match blob {
+        Blob::Bytes(bytes) => Some(bytes.len() as u64),
+        Blob::File { .. } => None,
+    });
+    let (bytes, most) = (in_memory.sum::<u64>(), Limits::default().sample_bytes);
+    let reason = format!("a sample of {bytes} bytes is larger than {most}: ask for less of it");
+    let error = || SampleError::new(key, Stage::Encode, Class::TooLarge, reason);
+    (bytes > most).then(error)
 }
 
 fn failure(e: SampleError) -> FailedBody {

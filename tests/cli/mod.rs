@@ -2,6 +2,7 @@
 
 mod annotations;
 mod convert;
+mod index;
 mod inspect;
 mod list;
 mod reorg;

@@ -83,6 +83,17 @@ def tfrecord():
             yield f"{key}: label {labels.at(i)}, {len(videos.at(i))} bytes of video"
 
 
+def same_indexes(tool, name, suffix):
+    """kpack's index of each shard has the bytes of DALI's own tool."""
+    shards = work.shards(name, suffix)
+    for shard, theirs in zip(shards, indexes(tool, shards)):
+        ours = pathlib.Path(shard).parent / (pathlib.Path(shard).name.split(".")[0] + ".idx")
+        if ours.read_bytes() != pathlib.Path(theirs).read_bytes():
+            yield f"{ours.name}: other bytes than {tool} makes"
+
+
+report.guard("kpack index of tars is byte for byte that of wds2idx", lambda: same_indexes("wds2idx", "wds-video", ".tar"))
+report.guard("kpack index of records is byte for byte that of tfrecord2idx", lambda: same_indexes("tfrecord2idx", "tfr-example", ".tfrecord"))
 report.guard("webdataset shards without an index", lambda: webdataset(False))
 report.guard("webdataset shards with wds2idx", lambda: webdataset(True))
 report.guard("TFRecord shards with tfrecord2idx", tfrecord)

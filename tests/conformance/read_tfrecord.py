@@ -1,7 +1,10 @@
 """The tfrecord package (vahidk): Examples and SequenceExamples, plain and gzip."""
+import pathlib
 import sys
+import tempfile
 
 import numpy
+from tfrecord.tools.tfrecord2idx import create_index
 from tfrecord.reader import example_loader, sequence_loader
 
 from common import Report, VIDEO_NAMES, Work, picture_problems, same_list, sound_problems, wav
@@ -64,6 +67,28 @@ def sounds():
         yield from sound_problems(key, pcm, work.pcm(key, native=False), 40, slack=1)
 
 
+def same_indexes():
+    """kpack's index of each shard has the bytes of the package's own tool."""
+    with tempfile.TemporaryDirectory() as temporary:
+        theirs = pathlib.Path(temporary) / "theirs"
+        for shard in map(pathlib.Path, work.shards("tfr-example", ".tfrecord")):
+            create_index(str(shard), str(theirs))
+            if shard.with_suffix(".index").read_bytes() != theirs.read_bytes():
+                yield f"{shard.name}: other bytes than tfrecord2idx makes"
+
+
+def indexed():
+    """Records by the index; with a shard given, which they are read from the start."""
+    for shard in map(pathlib.Path, work.shards("tfr-example", ".tfrecord")):
+        if len(shard.with_suffix(".index").read_text().splitlines()) < 2:
+            continue  # the package cannot load an index of one line
+        plain = [text(e["key"]) for e in example_loader(str(shard), None)]
+        read = [text(e["key"]) for e in example_loader(str(shard), str(shard.with_suffix(".index")), shard=(0, 1))]
+        yield from same_list(read, plain, f"keys of {shard.name}")
+
+
+report.guard("kpack index is byte for byte that of tfrecord2idx", same_indexes)
+report.guard("records through kpack's index", indexed)
 report.guard("schema example: key, label, video, sound", lambda: contents("tfr-example", ".tfrecord"))
 report.guard("the same from a gzip shard", lambda: contents("tfr-gzip", ".gz", "gzip"))
 report.guard("schema dmvr: label, size, frames", sequences)

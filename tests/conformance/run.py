@@ -35,6 +35,7 @@ READERS = {
     "read_tfrecord": ("light", True),
     "read_quality": ("light", True),
     "read_lists": ("lists", True),
+    "read_wids": ("wids", True),
     "read_tf": ("tf", False),
     "read_dali": ("dali", False),
 }
@@ -62,6 +63,14 @@ def pack(kpack, work, source, report):
         report.check(f"kpack {' '.join(args)}", wrong)
         if not wrong:
             report.guard(f"rows of {name}", lambda: row_problems(work, work / name, args))
+
+
+def write_indexes(kpack, work, report):
+    """Writes the index files of every reader, beside the shards packed before."""
+    for name, consumer in [("wds-video", "dali"), ("wds-video", "wids"), ("wds-video", "energon"), ("tfr-example", "dali"), ("tfr-example", "tfrecord-index")]:
+        done = subprocess.run([kpack, "index", str(work / name), "--for", consumer, "-q"], capture_output=True, text=True,
+                              stdin=subprocess.DEVNULL, timeout=600)
+        report.check(f"kpack index {name} --for {consumer}", [] if done.returncode == 0 else [done.stderr.strip()[-300:]])
 
 
 def write_lists(kpack, work, source, report):
@@ -171,6 +180,7 @@ def main():
         work.mkdir(exist_ok=options.keep is None)
         source = truth.prepare(work)
         pack(str(kpack), work, source, report)
+        write_indexes(str(kpack), work, report)
         write_lists(str(kpack), work, source, report)
         chosen = [s for s in READERS if s == options.only] if options.only else [s for s in READERS if options.full or READERS[s][1]]
         for script in chosen:

@@ -207,3 +207,21 @@ fn range_without_a_picture_is_too_short() {
         assert_eq!(made.unwrap_err().class, Class::TooShort, "{name}");
     }
 }
+
+/// The parts are those of the time that the source has.
+#[test]
+fn count_in_a_range_that_ends_after_its_source() {
+    let path = fixture("media/no_audio.mp4");
+    let count = FrameChoice::Count(4);
+    let (whole, _) = make(&path, None, &frames(count));
+    let (beyond, facts) = make(&path, span(0.0, Some(10.0)), &frames(count));
+    assert_eq!(numbers(&beyond), numbers(&whole));
+    assert_eq!(facts.got_end.unwrap().secs(), 2.0);
+}
+
+#[test]
+fn more_pictures_than_names_is_too_large() {
+    let path = fixture("media/tiny.mp4");
+    let made = try_make(&path, None, &frames(FrameChoice::Count(4_000_000_000)));
+    assert_eq!(made.unwrap_err().class, Class::TooLarge);
+}

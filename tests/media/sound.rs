@@ -2,7 +2,7 @@
 
 use std::io::Cursor;
 
-use kpack::sample::{AudioCodec, Facts, FrameChoice, Made, NoAudio, Recipe};
+use kpack::sample::{AudioCodec, Class, Facts, FrameChoice, Made, NoAudio, Recipe};
 use kpack::source::Span;
 use kpack_formats::npy;
 
@@ -354,4 +354,32 @@ fn ranges_of_matroska_begin_at_their_start() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+/// FLAC's frames are shorter at low rates.
+#[test]
+fn flac_of_a_low_rate() {
+    let path = fixture("media/mono_8k_u8.wav");
+    let (sample, facts) = make(&path, None, &sound(AudioCodec::Flac));
+    assert_eq!(facts.audio_samples, Some(16_000));
+    assert!(blob(&sample, "flac").starts_with(b"fLaC"));
+}
+
+/// A row's wrong end does not fill the memory with silence.
+#[test]
+fn a_range_that_ends_long_after_its_source_is_filled_up_by_a_minute() {
+    let path = fixture("media/h264_bframes_aac.mp4");
+    let (_, facts) = make(&path, span(0.0, Some(1e7)), &sound(AudioCodec::Wav));
+    let rate = f64::from(facts.sample_rate.unwrap());
+    let seconds = facts.audio_samples.unwrap() as f64 / rate;
+    assert!((61.0..70.0).contains(&seconds), "{seconds}");
+    assert!(facts.notes.iter().any(|note| note.contains("60 s")));
+    let mut recipe = sound(AudioCodec::Wav);
+    recipe.audio.as_mut().unwrap().no_audio = NoAudio::Silence;
+    let made = try_make(
+        &fixture("media/no_audio.mp4"),
+        span(0.0, Some(1e7)),
+        &recipe,
+    );
+    assert_eq!(made.unwrap_err().class, Class::TooLarge);
 }

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
+use kpack::access::{Lookup, Wanted, look_up};
 use kpack_formats::Sample;
 use serde_json::{Value, json};
 
@@ -55,7 +56,7 @@ impl Inspect {
         let shards = Shards::of(&self.path)?;
         let mut report = Report::new(common.json, only_one || common.verbose > 0);
         let mut sheet = self.sheet.as_deref();
-        let damage = shards.walk(|place, sample| {
+        let each = |place: Place<'_>, sample: Sample| {
             if !self.wants(&place, &sample) {
                 return Ok(ControlFlow::Continue(()));
             }
@@ -80,12 +81,41 @@ impl Inspect {
             } else {
                 ControlFlow::Continue(())
             })
-        })?;
+        };
+        let damage = self.walk(&shards, each)?;
         report.end(damage.iter().map(ToString::to_string).collect())?;
         if damage.is_empty() && report.shown == 0 && only_one {
             self.nothing_found()?;
         }
         Ok(walk::exit_of(&damage))
+    }
+
+    /// Through all samples, or to the one that is wanted where the indexes know it.
+    fn walk(
+        &self,
+        shards: &Shards,
+        mut each: impl FnMut(Place<'_>, Sample) -> anyhow::Result<ControlFlow<()>>,
+    ) -> anyhow::Result<Vec<kpack_formats::Error>> {
+        let wanted = match (&self.key, self.index) {
+            (Some(key), _) => Wanted::Key(key),
+            (_, Some(index)) => Wanted::Index(index),
+            _ => return shards.walk(each),
+        };
+        match look_up(&shards.0, wanted)? {
+            Lookup::NoIndex => shards.walk(each),
+            Lookup::Absent => Ok(Vec::new()),
+            Lookup::Found(found) => {
+                let place = Place {
+                    shard: &found.shard,
+                    format: found.format.name,
+                    index: found.index,
+                    position: found.position,
+                };
+                // One sample is all there is to see, whatever is said of going on.
+                let _ = each(place, found.sample)?;
+                Ok(Vec::new())
+            }
+        }
     }
 
     fn wants(&self, place: &Place<'_>, sample: &Sample) -> bool {

@@ -29,6 +29,8 @@ pub(crate) struct Watch {
     settled: Cell<u64>,
     before: Cell<u64>,
     failed: Cell<u64>,
+    /// Bytes that came over the network.
+    fetched: Cell<u64>,
     /// Key and reason of the first failures.
     pub(super) failures: RefCell<Vec<(String, String)>>,
     /// What was said already.
@@ -49,9 +51,15 @@ impl Watch {
             settled: Cell::new(0),
             before: Cell::new(0),
             failed: Cell::new(0),
+            fetched: Cell::new(0),
             failures: RefCell::default(),
             notes: RefCell::default(),
         }
+    }
+
+    /// Key and reason of the first failures.
+    pub(crate) fn failures(&self) -> std::cell::Ref<'_, Vec<(String, String)>> {
+        self.failures.borrow()
     }
 
     /// Removes the bar, so that what follows stands alone.
@@ -70,6 +78,25 @@ impl Watch {
         }
     }
 
+    /// What came over the network, and how fast.
+    fn network(&self) -> String {
+        match self.fetched.get() {
+            0 => String::new(),
+            n => {
+                let rate = n as f64 / self.begin.elapsed().as_secs_f64().max(0.001);
+                format!(", {} at {}/s", out::bytes(n), out::bytes(rate as u64))
+            }
+        }
+    }
+
+    fn message(&self, bar: &ProgressBar) {
+        bar.set_message(format!(
+            "{} failed{}",
+            grouped(self.failed.get()),
+            self.network()
+        ));
+    }
+
     fn plain(&self) {
         let Some(last) = self.last.get() else { return };
         if last.elapsed() < PAUSE {
@@ -84,10 +111,11 @@ impl Watch {
             false => String::new(),
         };
         say(format_args!(
-            "{} of {} clips, {rate:.1} clips/s, {} failed{left}",
+            "{} of {} clips, {rate:.1} clips/s, {} failed{}{left}",
             grouped(settled),
             grouped(clips),
             grouped(self.failed.get()),
+            self.network(),
         ));
     }
 }
@@ -130,9 +158,19 @@ impl Progress for Watch {
         }
         if let Some(bar) = &self.bar {
             if kind == Outcome::Failed {
-                bar.set_message(format!("{} failed", grouped(self.failed.get())));
+                self.message(bar);
             }
             bar.inc(1);
+        }
+        self.plain();
+    }
+
+    fn fetched(&self, bytes: u64) {
+        if self.fetched.replace(bytes) == bytes {
+            return;
+        }
+        if let Some(bar) = &self.bar {
+            self.message(bar);
         }
         self.plain();
     }

@@ -171,7 +171,7 @@ fn packed_clips_survive_and_come_back_byte_for_byte() {
     let ended = kpack(pack.into_iter().chain(["--video", "copy", "--shards", "2"]));
     assert_eq!(ended.code, 0, "{}", ended.err);
     there_and_back(&packed, &["webdataset"], dir.path());
-    for i in 0..TARGETS.len() {
+    for (i, target) in TARGETS.iter().enumerate() {
         let there = dir.path().join(format!("{i}-there"));
         let again = converted(
             &there,
@@ -180,11 +180,11 @@ fn packed_clips_survive_and_come_back_byte_for_byte() {
         );
         for (a, b) in shards(&packed).iter().zip(shards(&again)) {
             // A tree is read in order of its folders, which are named by class here.
-            if TARGETS[i][0] != "frames" {
+            if target[0] != "frames" {
                 assert!(
                     std::fs::read(a).unwrap() == std::fs::read(b).unwrap(),
                     "{:?}",
-                    TARGETS[i]
+                    target
                 );
             }
         }

@@ -1,0 +1,65 @@
+//! Which rows need nothing any more.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+
+use super::journal::{FetchRow, Identity, identity_of};
+use super::{FetchOptions, PastEnd, clip};
+use crate::pipeline::{Outcome, OutcomeRow};
+use crate::source::{Input, Row};
+use crate::{Error, Result};
+
+/// The rows that need nothing any more: refused ones, and those that the journal and the disk agree
+/// to be done, or that the user's rules still leave out.
+pub(super) fn settled(
+    input: &Input,
+    known: &HashMap<Identity, FetchRow>,
+    media: &Path,
+    options: &FetchOptions,
+) -> Result<Vec<Option<FetchRow>>> {
+    let trim = clip::trim_name(options.trim);
+    let settled = |row: &Row| -> Result<Option<FetchRow>> {
+        if let Some(problem) = &row.problem {
+            let row = OutcomeRow::problem(&row.clip, problem);
+            let rest = FetchRow::default();
+            return Ok(Some(FetchRow { row, ..rest }));
+        }
+        let Some(found) = known.get(&identity_of(&row.clip)) else {
+            return Ok(None);
+        };
+        let stays = match found.row.outcome {
+            Outcome::Done => {
+                let there = is_there(&found.row, media);
+                let other = found.trim.as_deref().filter(|t| *t != trim);
+                if let (true, Some(other)) = (there, other) {
+                    return Err(Error::usage(format!(
+                        "{} holds clips that were cut with --trim {other}: use that, or another folder",
+                        media.display()
+                    )));
+                }
+                there
+            }
+            Outcome::Skipped => found.rule.as_ref().is_some_and(|rule| {
+                let least = options.min_length.map(clip::min_length_rule);
+                let past = options.past_end == PastEnd::Skip && rule == clip::PAST_END_RULE;
+                past || Some(rule) == least.as_ref()
+            }),
+            Outcome::Failed => false,
+        };
+        // What the input says of the clip may have changed.
+        let now = OutcomeRow::of(&row.clip, None);
+        let mut found = found.clone();
+        found.row.key = now.key;
+        (found.row.label, found.row.label_index) = (now.label, now.label_index);
+        found.row.split = now.split;
+        Ok(stays.then_some(found))
+    };
+    input.rows.iter().map(settled).collect()
+}
+
+fn is_there(row: &OutcomeRow, media: &Path) -> bool {
+    let Some(name) = &row.media else { return false };
+    let meta = fs::metadata(media.join(name));
+    meta.is_ok_and(|meta| meta.is_file() && Some(meta.len()) == row.bytes)
+}

@@ -1,0 +1,237 @@
+//! One pass through a corpus in each order.
+
+use std::fs::File;
+use std::hint::black_box;
+use std::io::Read;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Instant;
+
+use bytes::Bytes;
+use kpack_formats::{Blob, ReadOptions, Sample};
+
+use super::corpus::{Corpus, Shard};
+use super::{Pass, Task};
+use crate::mmap::{Ahead, Walk, map_ahead};
+use crate::pipeline::shuffle;
+use crate::{Error, Result};
+
+const PAGE: usize = 4096;
+/// From this length on a call that maps all of a sample is cheaper than to map page by page.
+const LARGE: u64 = 128 << 10;
+
+/// Runs `each` for the numbers below `count` on `threads` threads; each takes the next that is
+/// left.
+fn spread(
+    count: usize,
+    threads: usize,
+    each: impl Fn(usize, &mut Pass) -> Result<()> + Sync,
+) -> Result<Pass> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut pass = Pass::default();
+        loop {
+            let number = next.fetch_add(1, Relaxed);
+            if number >= count {
+                return Ok(pass);
+            }
+            each(number, &mut pass)?;
+        }
+    };
+    let passes: Vec<Result<Pass>> = std::thread::scope(|scope| {
+        let running: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+        let mut passes = vec![work()];
+        for one in running {
+            passes.push(one.join().unwrap_or_else(|_| {
+                Err(Error::usage(
+                    "a measuring thread panicked; please report this",
+                ))
+            }));
+        }
+        passes
+    });
+    let mut all = Pass::default();
+    for pass in passes {
+        let pass = pass?;
+        all.samples += pass.samples;
+        all.bytes += pass.bytes;
+        all.latencies.extend(pass.latencies);
+    }
+    Ok(all)
+}
+
+/// The files through `read`, in steps of 1 MiB.
+pub(super) fn read_loop(corpus: &Corpus, threads: usize) -> Result<Pass> {
+    spread(corpus.shards.len(), threads, |number, pass| {
+        let Some(shard) = corpus.shards.get(number) else {
+            return Ok(());
+        };
+        let mut buffer = vec![0; 1 << 20];
+        let path = &shard.found.path;
+        let mut file = File::open(path).map_err(Error::io("cannot open", path))?;
+        loop {
+            let n = file
+                .read(&mut buffer)
+                .map_err(Error::io("cannot read", path))?;
+            if n == 0 {
+                break;
+            }
+            black_box(&buffer[..n]);
+            pass.bytes += n as u64;
+        }
+        pass.samples += shard.extents.len() as u64;
+        Ok(())
+    })
+}
+
+/// Each shard front to back, by its format's reader.
+pub(super) fn sequential(corpus: &Corpus, task: &Task) -> Result<Pass> {
+    spread(corpus.shards.len(), task.threads, |number, pass| {
+        let Some(shard) = corpus.shards.get(number) else {
+            return Ok(());
+        };
+        let (bytes, mut ahead) = open(shard, Walk::Whole)?;
+        let Some(read) = shard.found.format.read else {
+            return Ok(());
+        };
+        let mut reader = read(bytes.clone(), &shard.found.path, &options(task));
+        let mut begun = Instant::now();
+        for number in 0.. {
+            let Some(sample) = reader.next_sample()? else {
+                break;
+            };
+            let (offset, length) = reader.position();
+            ahead.at(offset + length);
+            let extent = bytes.slice(offset as usize..(offset + length) as usize);
+            look(shard, task, &sample, &extent, number)?;
+            begun = count(pass, length, begun);
+        }
+        Ok(())
+    })
+}
+
+/// The shards in random order, the samples of each in random order.
+pub(super) fn shuffled(corpus: &Corpus, task: &Task) -> Result<Pass> {
+    let mut order: Vec<usize> = (0..corpus.shards.len()).collect();
+    shuffle(&mut order, task.seed);
+    spread(order.len(), task.threads, |number, pass| {
+        let Some(shard) = order.get(number).and_then(|i| corpus.shards.get(*i)) else {
+            return Ok(());
+        };
+        let (bytes, ahead) = open(shard, Walk::Parts)?;
+        let mut samples: Vec<usize> = (0..shard.extents.len()).collect();
+        shuffle(&mut samples, task.seed ^ number as u64);
+        let mut begun = Instant::now();
+        for sample in samples {
+            let length = one(shard, task, (&bytes, &ahead), sample)?;
+            begun = count(pass, length, begun);
+        }
+        Ok(())
+    })
+}
+
+/// Every sample once, anywhere.
+pub(super) fn random(corpus: &Corpus, task: &Task) -> Result<Pass> {
+    let mapped: Result<Vec<(Bytes, Ahead)>> = corpus
+        .shards
+        .iter()
+        .map(|shard| open(shard, Walk::Parts))
+        .collect();
+    let mapped = mapped?;
+    let mut order: Vec<(u32, u32)> = Vec::new();
+    for (i, shard) in corpus.shards.iter().enumerate() {
+        order.extend((0..shard.extents.len()).map(|n| (i as u32, n as u32)));
+    }
+    shuffle(&mut order, task.seed);
+    /// Samples that a thread takes at a time.
+    const STEP: usize = 16;
+    let steps: Vec<&[(u32, u32)]> = order.chunks(STEP).collect();
+    spread(steps.len(), task.threads, |number, pass| {
+        let mut begun = Instant::now();
+        for (i, n) in steps.get(number).copied().unwrap_or_default() {
+            let at = *i as usize;
+            let (Some(shard), Some((bytes, ahead))) = (corpus.shards.get(at), mapped.get(at))
+            else {
+                continue;
+            };
+            let length = one(shard, task, (bytes, ahead), *n as usize)?;
+            begun = count(pass, length, begun);
+        }
+        Ok(())
+    })
+}
+
+fn options(task: &Task) -> ReadOptions {
+    ReadOptions {
+        unchecked: !task.crc,
+        ..ReadOptions::default()
+    }
+}
+
+fn open(shard: &Shard, walk: Walk) -> Result<(Bytes, Ahead)> {
+    let path = &shard.found.path;
+    let (bytes, mut ahead) = map_ahead(path, walk).map_err(Error::io("cannot map", path))?;
+    if walk == Walk::Whole {
+        ahead.at(0);
+    }
+    if (bytes.len() as u64) < shard.bytes {
+        return Err(Error::usage(format!(
+            "{}: became shorter meanwhile",
+            path.display()
+        )));
+    }
+    Ok((bytes, ahead))
+}
+
+fn count(pass: &mut Pass, length: u64, begun: Instant) -> Instant {
+    let now = Instant::now();
+    pass.samples += 1;
+    pass.bytes += length;
+    let nanos = (now - begun).as_nanos();
+    pass.latencies
+        .push(u32::try_from(nanos).unwrap_or(u32::MAX));
+    now
+}
+
+/// Reads the sample of this number alone and gives the length of its extent.
+fn one(shard: &Shard, task: &Task, (bytes, ahead): (&Bytes, &Ahead), number: usize) -> Result<u64> {
+    let Some((offset, length, _)) = shard.extents.get(number) else {
+        return Ok(0);
+    };
+    if *length >= LARGE {
+        ahead.populate(*offset, *length);
+    }
+    let extent = bytes.slice(*offset as usize..(offset + length) as usize);
+    let Some(read) = shard.found.format.read else {
+        return Ok(0);
+    };
+    let mut reader = read(extent.clone(), &shard.found.path, &options(task));
+    if let Some(sample) = reader.next_sample()? {
+        look(shard, task, &sample, &extent, number)?;
+    }
+    Ok(*length)
+}
+
+/// Looks at all bytes of a sample: hashes them, or touches each page.
+fn look(shard: &Shard, task: &Task, sample: &Sample, extent: &Bytes, number: usize) -> Result<()> {
+    if task.crc && shard.found.format.name != "tfrecord" {
+        let expected = shard.extents.get(number).and_then(|(_, _, crc)| *crc);
+        let found = crc32c::crc32c(extent);
+        if expected.is_some_and(|expected| expected != found) {
+            let text = "the sample does not match the checksum of its index";
+            let e = kpack_formats::Error::corrupt(text).key(&sample.key);
+            return Err(e.path(&shard.found.path).into());
+        }
+    }
+    if !task.crc {
+        let mut sum = 0_u8;
+        for blob in sample.blobs.values() {
+            if let Blob::Bytes(bytes) = blob {
+                let pages = bytes.iter().step_by(PAGE).chain(bytes.last());
+                sum = pages.fold(sum, |sum, b| sum ^ b);
+            }
+        }
+        black_box(sum);
+    }
+    black_box(sample);
+    Ok(())
+}
