@@ -9,7 +9,9 @@ use std::sync::atomic::AtomicBool;
 
 use kpack_formats::{Compression, Sample, WriteOptions};
 
-use crate::pipeline::{Options, Plan, PlanOptions, ShardRule, ShardTarget, Summary, Target, pack};
+use crate::pipeline::{
+    Options, Plan, PlanOptions, ShardRule, ShardTarget, Summary, Target, pack, retry,
+};
 use crate::progress::NoProgress;
 use crate::sample::{Class, Made, Recipe, SampleError, Size, Stage, Trim, VideoRecipe};
 use crate::source::{Clip, Input, Problem, Row};
@@ -59,9 +61,8 @@ fn input() -> Input {
 }
 
 fn make(clip: &Clip, _: &mut ()) -> std::result::Result<Made, SampleError> {
-    let n = clip.key.as_bytes()[5];
     // The second shard of `train` fails whole.
-    if matches!(n, b'2' | b'3') {
+    if matches!(clip.key.as_bytes()[5], b'2' | b'3') {
         return Err(SampleError::new(
             &clip.key,
             Stage::Decode,
@@ -69,6 +70,11 @@ fn make(clip: &Clip, _: &mut ()) -> std::result::Result<Made, SampleError> {
             "broken",
         ));
     }
+    good(clip)
+}
+
+fn good(clip: &Clip) -> std::result::Result<Made, SampleError> {
+    let n = clip.key.as_bytes()[5];
     let mut sample = Sample {
         key: clip.key.clone(),
         ..Sample::default()
@@ -243,6 +249,56 @@ fn overwriting_can_be_interrupted_too() {
                 files(out.path()) == want,
                 "old died at {old_dies}, new at {moment}"
             );
+        }
+    }
+}
+
+#[test]
+fn a_retry_can_be_interrupted_too() {
+    let again = |out: &Path| {
+        let make = |clip: &Clip, _: &Recipe, _: &mut ()| good(clip);
+        let options = Options {
+            threads: 1,
+            ..Options::default()
+        };
+        retry(
+            out,
+            &[],
+            &options,
+            make,
+            &NoProgress,
+            &AtomicBool::new(false),
+        )
+    };
+    for (format, rule) in [
+        ("webdataset", ShardRule::Samples(2)),
+        ("tfrecord", ShardRule::Bytes(1300)),
+    ] {
+        let case = Case {
+            format,
+            compression: Compression::None,
+            rule,
+        };
+        let out = tempfile::tempdir().unwrap();
+        case.run(out.path(), false).unwrap();
+        assert_eq!(again(out.path()).unwrap().done, 2);
+        let want = files(out.path());
+        for moment in 0.. {
+            let out = tempfile::tempdir().unwrap();
+            case.run(out.path(), false).unwrap();
+            LEFT.set(moment);
+            let died = again(out.path()).is_err();
+            LEFT.set(u64::MAX);
+            // The next retry, or a repetition of the packing, completes what was begun.
+            if moment % 2 == 0 {
+                case.run(out.path(), false).unwrap();
+            }
+            again(out.path()).unwrap();
+            assert!(files(out.path()) == want, "{format} died at {moment}");
+            if !died {
+                assert!(moment > 20, "only {moment} moments");
+                break;
+            }
         }
     }
 }

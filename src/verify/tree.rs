@@ -125,10 +125,20 @@ fn unlisted(folder: &Path, place: &str, listed: &Listed, row: &Expected, report:
     let Ok(entries) = fs::read_dir(folder.join(stem)) else {
         return;
     };
+    let inside = format!("{stem}/");
+    let listed_inside = listed.files.iter();
+    let count = listed_inside
+        .filter(|file| file.file.starts_with(&inside))
+        .count();
+    let entries: Vec<fs::DirEntry> = entries.flatten().collect();
+    // The listed ones were all opened.
+    if entries.len() <= count {
+        return;
+    }
     let known: std::collections::HashSet<&str> =
         listed.files.iter().map(|file| file.file.as_str()).collect();
     let mut names: Vec<String> = entries
-        .flatten()
+        .into_iter()
         .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()))
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
         .filter(|name| !known.contains(format!("{stem}/{name}").as_str()))

@@ -11,6 +11,7 @@ mod reorg;
 mod stats;
 mod subset;
 mod usage;
+mod verify;
 mod worker;
 
 use std::ffi::OsStr;

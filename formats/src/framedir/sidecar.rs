@@ -156,7 +156,7 @@ pub fn listed(bytes: &[u8]) -> Result<Option<Listed>> {
         let text = format!("the JSON is {} bytes, the limit is {SIZE_MAX}", bytes.len());
         return Err(Error::limit(text));
     }
-    let Some(Sidecar { key, blobs, .. }) = decode(bytes)? else {
+    let Some((key, blobs)) = files_of(bytes)? else {
         return Ok(None);
     };
     let file = |entry: Entry| {
@@ -174,6 +174,33 @@ pub fn listed(bytes: &[u8]) -> Result<Option<Listed>> {
     let files: Option<Vec<ListedFile>> = blobs.into_iter().map(file).collect();
     let files = files.ok_or_else(|| Error::corrupt("the JSON has a checksum that is none"))?;
     Ok(Some(Listed { key, files }))
+}
+
+/// Key and files: read straight where all is well, which is many times as fast, else as [`decode`]
+/// does, which says what is wrong.
+fn files_of(bytes: &[u8]) -> Result<Option<(String, Vec<Entry>)>> {
+    #[derive(Deserialize)]
+    struct Whole {
+        kpack: Ours,
+    }
+    #[derive(Deserialize)]
+    struct Ours {
+        version: u64,
+        key: String,
+        blobs: Vec<Entry>,
+    }
+    if let Ok(Whole { kpack }) = serde_json::from_slice(bytes) {
+        let Ours {
+            version,
+            key,
+            blobs,
+        } = kpack;
+        if version == VERSION && blobs.iter().all(|entry| is_inside(&entry.file)) {
+            return Ok(Some((key, blobs)));
+        }
+    }
+    let sidecar = decode(bytes)?;
+    Ok(sidecar.map(|sidecar| (sidecar.key, sidecar.blobs)))
 }
 
 #[cfg(test)]
