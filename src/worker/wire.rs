@@ -16,9 +16,10 @@
 //! grows only with the bytes that really come, names are checked, and a file's range must lie in the
 //! file that the parent itself has opened. A blob that is a range of the file is only named.
 
+use std::collections::BTreeMap;
 use std::io;
 
-use kpack_formats::Limits;
+use kpack_formats::{FrameTable, Limits};
 use serde::{Deserialize, Serialize};
 
 use super::Sandbox;
@@ -181,6 +182,9 @@ impl ClipBody {
 pub(super) struct SampleBody {
     pub(super) blobs: Vec<BlobBody>,
     pub(super) facts: Facts,
+    /// By the names of blobs.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) frame_tables: BTreeMap<String, FrameTable>,
 }
 
 /// A blob: its bytes follow, or it is a range of the media file.
@@ -218,6 +222,12 @@ impl SampleBody {
         }
         if bytes > limits.sample_bytes {
             return Err(Broken(format!("a sample of {bytes} bytes")));
+        }
+        for (name, table) in &self.frame_tables {
+            let blob = self.blobs.iter().find(|blob| blob.name == *name);
+            if blob.is_none_or(|blob| !table.fits(blob.length)) {
+                return Err(Broken(format!("a frame table that fits no blob {name}")));
+            }
         }
         Ok(bytes)
     }
@@ -263,7 +273,13 @@ mod tests {
         };
         let check = |blobs| {
             let facts = Facts::default();
-            SampleBody { blobs, facts }.check(100)
+            let frame_tables = BTreeMap::new();
+            SampleBody {
+                blobs,
+                facts,
+                frame_tables,
+            }
+            .check(100)
         };
         let good = vec![blob("000001.jpg", 7, None), blob("mp4", 100, Some(0))];
         assert_eq!(check(good), Ok(7));
