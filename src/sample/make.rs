@@ -8,6 +8,7 @@ use kpack_formats::{Blob, FrameTable};
 
 use super::audio::{self, Finished, Wanted};
 use super::frames::picture_size;
+use super::outlet::Outlet;
 use super::pass::{Decoded, measure};
 use super::{
     AudioCodec, AudioRecipe, Class, Facts, FrameChoice, ImageCodec, Made, NoAudio, Recipe,
@@ -22,6 +23,8 @@ use crate::source::Clip;
 #[derive(Default)]
 pub struct Tools {
     images: Option<(ImageCodec, u8, ImageEncoder)>,
+    /// Where pictures go; `None` where they stay in the sample.
+    outlet: Option<Box<dyn Outlet>>,
 }
 
 impl std::fmt::Debug for Tools {
@@ -31,11 +34,19 @@ impl std::fmt::Debug for Tools {
 }
 
 impl Tools {
+    /// Tools whose pictures go to `outlet`.
+    pub(crate) fn with_outlet(outlet: Box<dyn Outlet>) -> Self {
+        let outlet = Some(outlet);
+        let images = None;
+        Self { images, outlet }
+    }
+
+    /// What makes pictures, and what takes them.
     pub(super) fn images(
         &mut self,
         codec: ImageCodec,
         quality: u8,
-    ) -> media::Result<&mut ImageEncoder> {
+    ) -> media::Result<(&mut ImageEncoder, Option<&mut dyn Outlet>)> {
         let fits = self
             .images
             .as_ref()
@@ -47,7 +58,16 @@ impl Tools {
             Some(kept) => kept,
             None => (codec, quality, ImageEncoder::new(codec, quality)?),
         };
-        Ok(&mut self.images.insert(slot).2)
+        let outlet = self.outlet.as_mut();
+        let outlet = outlet.map(|outlet| &mut **outlet as &mut dyn Outlet);
+        Ok((&mut self.images.insert(slot).2, outlet))
+    }
+
+    /// Pictures made before are of no use.
+    pub(super) fn restart(&mut self) {
+        if let Some(outlet) = &mut self.outlet {
+            outlet.restart();
+        }
     }
 }
 
@@ -62,6 +82,7 @@ pub fn make_sample(
     recipe: &Recipe,
     tools: &mut Tools,
 ) -> Result<Made, SampleError> {
+    tools.restart();
     Maker { clip, file, recipe }.make(tools)
 }
 

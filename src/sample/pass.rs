@@ -50,6 +50,7 @@ impl Maker<'_> {
                 return Ok(decoded);
             }
             input.rewind().map_err(failed)?;
+            tools.restart();
         }
         let decoded = self.pass(input, tools, length, false).map_err(failed)?;
         decoded.ok_or_else(|| self.no_frames())
@@ -155,7 +156,7 @@ impl Maker<'_> {
         (recipe, length, choose): (FrameRecipe, Length, bool),
         notes: &mut Vec<String>,
     ) -> media::Result<FramesPart<'a>> {
-        let encoder = tools.images(recipe.image, recipe.quality)?;
+        let tools = tools.images(recipe.image, recipe.quality)?;
         let shown = (track.shown_width(), track.shown_height());
         let (size, kept) = picture_size(shown, self.recipe.size, self.recipe.upscale);
         let note = "smaller than asked, kept at its size; --upscale enlarges";
@@ -166,7 +167,7 @@ impl Maker<'_> {
             start: span.map(|s| s.start.nanos()),
             end: span.and_then(|s| s.end).map(Time::nanos),
         };
-        let picker = Picker::new(targets, length.start, track, size, encoder);
+        let picker = Picker::new(targets, length.start, track, size, tools);
         if kept {
             notes.push(note.to_owned());
         }

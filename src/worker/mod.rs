@@ -22,6 +22,7 @@
 mod buffers;
 mod child;
 mod fault;
+mod outgoing;
 mod sandbox;
 #[cfg(target_os = "linux")]
 mod seccomp;
