@@ -33,7 +33,7 @@ pub use color::{ColorInfo, Matrix};
 pub use decode::Decoder;
 pub use encode::{AudioEncoder, VideoEncoder, X264, to_i16};
 pub use frame::Frame;
-pub use image::ImageEncoder;
+pub use image::{ImageEncoder, Jpeg};
 pub use input::{Input, is_hidden};
 pub use mux::{Muxed, Muxer};
 pub use picture::{Rgb, Yuv};
