@@ -11,6 +11,7 @@ use super::av::{Error, Result, check, init};
 use super::color::{ColorInfo, Matrix};
 use super::mux::Muxer;
 use super::picture::Yuv;
+use crate::stopwatch::{self, Step};
 
 /// Settings of x264.
 #[derive(Debug, Clone, Copy)]
@@ -108,6 +109,7 @@ impl Encoder {
 
     /// Encodes a frame (`None`: what is held back), and hands the packets to `muxer`.
     fn encode(&mut self, frame: Option<&ffmpeg::Frame>, muxer: &mut Muxer) -> Result<()> {
+        let _step = stopwatch::enter(Step::Encode);
         // SAFETY: an open encoder; the frame is valid or null for the end.
         let code = unsafe {
             let frame = frame.map_or(ptr::null(), |f| f.as_ptr());

@@ -12,6 +12,7 @@ use super::track::Rotation;
 use super::webp::WebpEncoder;
 use super::{ColorInfo, MAX_SIDE, Scaler};
 use crate::sample::ImageCodec;
+use crate::stopwatch::{self, Step};
 
 /// Scales, turns and codes pictures; keeps its contexts and buffers.
 pub struct ImageEncoder {
@@ -49,6 +50,7 @@ impl ImageEncoder {
         size: (u32, u32),
         rotation: Rotation,
     ) -> Result<(Bytes, ColorInfo)> {
+        let _step = stopwatch::enter(Step::Pictures);
         match self.codec {
             ImageCodec::Jpeg => {
                 let color = self

@@ -69,3 +69,53 @@ fn frames_of_random_clips_are_decoded_from_videos_and_from_pictures() {
         ended.err
     );
 }
+
+#[test]
+fn steps_of_packing_are_timed_and_the_slowest_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let work = dir.path().display().to_string();
+    let run = [
+        "bench", "pack", CLASSES, "--frames", "all", "-j", "2", "--work", &work,
+    ];
+    let ended = kpack(run);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert!(ended.out.contains("<- bottleneck"), "{}", ended.out);
+    assert_eq!(
+        std::fs::read_dir(&work).unwrap().count(),
+        0,
+        "the tars are gone"
+    );
+
+    let ended = kpack(run.iter().chain(&["--json"]));
+    let report: Value = serde_json::from_str(&ended.out).unwrap();
+    assert_eq!(
+        (&report["clips"], &report["frames"]),
+        (&6.into(), &350.into())
+    );
+    let steps = report["steps"].as_array().unwrap();
+    let share = |name: &str| {
+        let step = steps.iter().find(|step| step["step"] == name).unwrap();
+        step["share"].as_f64().unwrap()
+    };
+    assert!(
+        share("decode") > 0.0 && share("pictures") > 0.0 && share("write") > 0.0,
+        "{report}"
+    );
+    let workers = [
+        "open", "read", "decode", "pictures", "sound", "encode", "other",
+    ];
+    let busy: f64 = workers.iter().map(|name| share(name)).sum();
+    assert!(
+        busy < 1.05,
+        "threads have no more time than passes: {report}"
+    );
+    let most = steps
+        .iter()
+        .map(|s| s["share"].as_f64().unwrap())
+        .fold(0.0, f64::max);
+    assert_eq!(share(report["bottleneck"].as_str().unwrap()), most);
+
+    let broken = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/broken/zero.mp4");
+    assert_eq!(kpack(["bench", "pack", CLASSES, broken]).code, 3);
+    assert_eq!(kpack(["bench", "pack", "no/such/folder"]).code, 2);
+}
