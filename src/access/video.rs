@@ -116,7 +116,7 @@ impl Video {
         };
         Ok(Self {
             ways,
-            scaler: Scaler::default(),
+            scaler: Scaler::quick(),
         })
     }
 
@@ -174,7 +174,7 @@ impl Video {
         }
     }
 
-    /// The frames of `range` as upright RGB pictures of their own size.
+    /// The frames of `range` as upright RGB pictures of their own size, by [`Scaler::quick`].
     ///
     /// # Errors
     /// As [`decode`](Self::decode).

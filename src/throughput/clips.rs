@@ -51,7 +51,10 @@ pub(super) fn random(
     const STEP: u64 = 4;
     let steps = take.clips.div_ceil(STEP) as usize;
     let pass = spread(steps, threads, |step, pass| {
-        let mut tools = Tools::default();
+        let mut tools = Tools {
+            scaler: Scaler::quick(),
+            ..Tools::default()
+        };
         let begin = step as u64 * STEP;
         for clip in begin..(begin + STEP).min(take.clips) {
             let begun = std::time::Instant::now();

@@ -185,6 +185,36 @@ fn a_table_of_another_blob_is_not_used() {
     assert_eq!(some(&mut video, range("..")).len(), all(&blob).len());
 }
 
+/// Pictures for training are those of the exact way, but for chroma that is not interpolated.
+#[test]
+fn quick_pictures_are_close_to_exact_ones() {
+    for name in [
+        "media/h264_bframes_aac.mp4",
+        "media/bt709_limited.mp4",
+        "media/full_range.mp4",
+        "media/rotated_90.mp4",
+        "media/tenbit.mp4",
+    ] {
+        let mut video = Video::open(&blob(name), None).unwrap();
+        let rotation = video.track().rotation;
+        let range = range("3..4");
+        let quick = video.rgb(range).unwrap().remove(0);
+        let (mut scaler, mut exact) = (Scaler::default(), media::Rgb::default());
+        video
+            .decode(range, |_, _, frame| {
+                let (w, h) = (frame.width(), frame.height());
+                let size = if rotation.swaps() { (h, w) } else { (w, h) };
+                scaler.rgb(frame, size, rotation, &mut exact).map(|_| ())
+            })
+            .unwrap();
+        assert_eq!((quick.width, quick.height), (exact.width, exact.height));
+        let pairs = quick.packed().into_iter().zip(exact.packed());
+        let sum: u64 = pairs.map(|(a, b)| u64::from(a.abs_diff(b))).sum();
+        let mean = sum as f64 / exact.packed().len() as f64;
+        assert!(mean < 3.0, "{name}: {mean}");
+    }
+}
+
 #[test]
 fn ranges_are_read_as_they_are_written() {
     let parsed = |text: &str| text.parse::<FrameRange>();
