@@ -8,7 +8,7 @@ RELEASE = target/release/kpack
 # Seconds for each fuzz target.
 FUZZ_SECONDS ?= 60
 
-.PHONY: help setup build demo test check conformance conformance-full bench bench-memory bench-plan bench-verify fuzz fixtures clean
+.PHONY: help setup build demo test check conformance conformance-full bench bench-read bench-memory bench-plan bench-verify fuzz fixtures clean
 
 help:
 	@echo 'make setup             install the system packages that are missing (Debian, Ubuntu)'
@@ -19,6 +19,7 @@ help:
 	@echo 'make conformance       read kpack output with webdataset, tfrecord, tarfile, GNU tar; lists with mmaction2, pandas'
 	@echo 'make conformance-full  the same with TensorFlow, DALI and mosaicml-streaming besides'
 	@echo 'make bench             kpack beside other tools, on the same clips in the same run'
+	@echo 'make bench-read        reading and decoding beside webdataset, tfrecord, MDS, decord, PyAV .., on the same shards'
 	@echo 'make bench-memory      peak memory with many clips and with a two-hour video'
 	@echo 'make bench-plan        time and memory of planning 650,000 rows against as many files'
 	@echo 'make bench-verify      kpack verify beside reading and hashing the same bytes'
@@ -58,6 +59,9 @@ conformance-full: setup
 
 bench: build
 	@KPACK="$${KPACK:-$(RELEASE)}" $(PYTHON) benches/compare.py $(BENCH_ARGS)
+
+bench-read: build
+	@KPACK="$${KPACK:-$(RELEASE)}" $(PYTHON) benches/read.py $(BENCH_ARGS)
 
 bench-memory: build
 	@KPACK="$${KPACK:-$(RELEASE)}" $(PYTHON) benches/memory.py $(BENCH_ARGS)

@@ -35,7 +35,8 @@ def environment(folder, requirements):
     print(f"installing {requirements.name} into {folder}", flush=True)
     shutil.rmtree(home, ignore_errors=True)
     subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
-    pip = subprocess.run([str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", "-r", str(requirements)],
+    alone = ["--no-deps"] if "--no-deps" in requirements.read_text() else []
+    pip = subprocess.run([str(python), "-m", "pip", "install", "-q", *alone, "--disable-pip-version-check", "-r", str(requirements)],
                          stdin=subprocess.DEVNULL)
     if pip.returncode:
         print(f"SKIP  the rivals of {requirements.name}: pip could not install them")
