@@ -10,7 +10,7 @@
 //! A line is one write; a torn or foreign end is cut off when the log is opened again.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,7 @@ use crate::pipeline::dataset::ShardRecord;
 use crate::pipeline::files::moment;
 use crate::pipeline::header::Header;
 use crate::pipeline::row::OutcomeRow;
-use crate::{Error, Result};
+use crate::{Error, Result, bounded};
 
 /// At least this long between two syncs.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
@@ -129,8 +129,12 @@ impl<R: Read> LogReader<R> {
     /// The next line, and the byte where it begins.
     pub(crate) fn next(&mut self) -> Result<Option<(u64, Line)>> {
         self.line.clear();
-        let read = self.source.read_until(b'\n', &mut self.line);
-        let read = read.map_err(Error::io("cannot read", &self.path))?;
+        let read = bounded::line(&mut self.source, &mut self.line, bounded::ROW);
+        let read = match read {
+            // None of ours.
+            Err(e) if e.kind() == ErrorKind::FileTooLarge => return Ok(None),
+            read => read.map_err(Error::io("cannot read", &self.path))?,
+        };
         let Some(text) = self.line.strip_suffix(b"\n") else {
             return Ok(None);
         };

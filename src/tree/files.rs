@@ -7,6 +7,8 @@ use std::path::{Component, Path, PathBuf};
 use kpack_formats::{Error, Result, crc32c_join};
 use serde::Deserialize;
 
+use crate::bounded;
+
 /// What the JSON beside the files says of them.
 #[derive(Deserialize)]
 struct Sidecar {
@@ -44,7 +46,7 @@ fn json_of(out: &Path, place: &str) -> PathBuf {
 /// was written with this length and checksum of all files joined.
 pub(super) fn confirm(out: &Path, place: &str, length: u64, crc32c: u32) -> bool {
     let path = json_of(out, place);
-    let Ok(bytes) = fs::read(&path) else {
+    let Ok(bytes) = bounded::read(&path, bounded::BESIDE) else {
         return false;
     };
     let Ok(sidecar) = serde_json::from_slice::<Sidecar>(&bytes) else {
@@ -74,7 +76,7 @@ pub(super) fn of(out: &Path, place: &str, claims: impl Fn(&str) -> bool) -> Vec<
     let json = json_of(out, place);
     let folder = json.parent().unwrap_or(out).to_owned();
     let stem = place.rsplit('/').next().unwrap_or(place);
-    let listed = fs::read(&json)
+    let listed = bounded::read(&json, bounded::BESIDE)
         .ok()
         .and_then(|bytes| serde_json::from_slice::<Sidecar>(&bytes).ok());
     let mut files: Vec<PathBuf> = match listed {

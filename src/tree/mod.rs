@@ -12,6 +12,7 @@ use kpack_formats::{Extent, Meta, Sample};
 pub use places::TreeLayout;
 
 use crate::Result;
+use crate::bounded;
 use crate::pipeline::TreeWriter;
 use crate::source::{Clip, Input};
 
@@ -112,7 +113,7 @@ impl TreeWriter for Tree {
     }
 
     fn is_ours(&self, place: &str) -> bool {
-        let json = std::fs::read(self.out.join(format!("{place}.json")));
+        let json = bounded::read(&self.out.join(format!("{place}.json")), bounded::BESIDE);
         json.is_ok_and(|bytes| framedir::is_sample_json(&bytes).unwrap_or(false))
     }
 

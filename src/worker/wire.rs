@@ -10,6 +10,10 @@
 //!   Sample {blobs, facts}     ──────>
 //!   bytes of all blobs, End   ──────>
 //!     or Skipped, or Failed   ──────>
+//!
+//!                             <──────  Look {key}, and the open file
+//!   Pulse ..                  ──────>
+//!   Seen, or Failed           ──────>
 //! ```
 //!
 //! Bodies are JSON but for a pulse's. The parent believes nothing: every length has a limit, memory
@@ -41,10 +45,12 @@ pub(super) enum Kind {
     End,
     Skipped,
     Failed,
+    Look,
+    Seen,
 }
 
 impl Kind {
-    const ALL: [Kind; 7] = [
+    pub(super) const ALL: [Kind; 9] = [
         Kind::Hello,
         Kind::Clip,
         Kind::Pulse,
@@ -52,12 +58,15 @@ impl Kind {
         Kind::End,
         Kind::Skipped,
         Kind::Failed,
+        Kind::Look,
+        Kind::Seen,
     ];
 
     /// Longest body in bytes.
     const fn most(self) -> u64 {
         match self {
-            Kind::Hello | Kind::Skipped | Kind::Failed => 64 << 10,
+            Kind::Hello | Kind::Skipped | Kind::Failed | Kind::Seen => 64 << 10,
+            Kind::Look => 16 << 10,
             Kind::Clip => 1 << 20,
             Kind::Pulse => 24,
             // The names and lengths of as many blobs as a sample may have.
@@ -174,6 +183,13 @@ impl ClipBody {
             end: end.map(Time::from_nanos),
         })
     }
+}
+
+/// A media file to be decoded and looked at.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct LookBody {
+    /// Key of the sample that it belongs to.
+    pub(super) key: String,
 }
 
 /// What comes before a sample's bytes.
