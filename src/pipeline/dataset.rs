@@ -203,7 +203,8 @@ impl Origin {
     }
 }
 
-fn is_file_name(name: &str) -> bool {
+/// Whether `name` is that of a file directly in its folder.
+pub(crate) fn is_file_name(name: &str) -> bool {
     let mut parts = Path::new(name).components();
     let first = parts.next();
     matches!(first, Some(std::path::Component::Normal(_))) && parts.next().is_none()

@@ -176,7 +176,7 @@ impl Joined {
                     self.counts.add(&Counted::from(&*row));
                 }
                 Line::Shard(shard) => self.shards.push(shard),
-                Line::Plan(_) => {}
+                Line::Plan(_) | Line::Synced(_) => {}
             }
         }
         let left = header

@@ -122,7 +122,19 @@ impl TreeWriter for Tree {
     }
 
     fn write(&self, clip: &Clip, sample: &Sample) -> kpack_formats::Result<Extent> {
-        framedir::write_at(&self.out, &self.places.of(clip), sample, &self.naming)
+        let place = self.places.of(clip);
+        let extent = framedir::write_at(&self.out, &place, sample, &self.naming)?;
+        #[cfg(not(target_os = "linux"))]
+        files::sync_each(&self.files(&place), &self.out)?;
+        Ok(extent)
+    }
+
+    fn sync(&self) -> kpack_formats::Result<()> {
+        files::sync(&self.out)
+    }
+
+    fn holds(&self, place: &str, length: u64, crc32c: u32) -> bool {
+        self.confirm(place, length, crc32c) && files::read_back(&self.out, place)
     }
 
     fn confirm(&self, place: &str, length: u64, crc32c: u32) -> bool {

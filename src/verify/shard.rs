@@ -173,7 +173,7 @@ impl Shard {
             Some(compression) => compression == Compression::None,
             None => is_plain(&self.path),
         };
-        let whole = index.end() + trailer.len() as u64 == index.shard_bytes;
+        let whole = index.end().saturating_add(trailer.len() as u64) == index.shard_bytes;
         (plain && whole).then(|| (index.checksum(trailer), index.shard_bytes))
     }
 

@@ -14,6 +14,9 @@ const VERSION: u64 = 1;
 /// Longest JSON that is read or written, in bytes: enough for a million frames.
 pub(super) const SIZE_MAX: usize = 256 << 20;
 
+/// Most values in a JSON: in memory each takes a hundred bytes and more.
+const VALUES_MAX: usize = 8 << 20;
+
 /// One blob's file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Entry {
@@ -70,6 +73,11 @@ pub(super) fn encode(sample: &Sample, blobs: &[Entry]) -> Result<Vec<u8>> {
 /// [`crate::Kind::Corrupt`] if it is one and damaged, or names files outside its folder;
 /// [`crate::Kind::Unsupported`] for a later version.
 pub(super) fn decode(bytes: &[u8]) -> Result<Option<Sidecar>> {
+    let opening = |b: &&u8| matches!(**b, b',' | b'[' | b'{');
+    if bytes.len() > VALUES_MAX && bytes.iter().filter(opening).count() > VALUES_MAX {
+        let text = format!("the JSON holds more than {VALUES_MAX} values, the limit");
+        return Err(Error::limit(text));
+    }
     let mut meta = match serde_json::from_slice::<Meta>(bytes) {
         Ok(meta) => meta,
         // Left alone it would pass for a file of others, and key and labels would be lost unsaid.

@@ -1,5 +1,6 @@
 //! [`Old`]: a finished dataset, taken apart into the plan that made it.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -50,6 +51,14 @@ impl Old {
             return Err(Error::Input {
                 path,
                 message: format!("{place:?} is no place in its folder"),
+            });
+        }
+        let shards = rows.iter().filter_map(|row| row.shard.as_ref());
+        let known: HashSet<&String> = dataset.shards.iter().map(|shard| &shard.name).collect();
+        if let Some(name) = shards.into_iter().find(|name| !known.contains(name)) {
+            return Err(Error::Input {
+                path,
+                message: format!("a row names the shard {name:?}, the manifest does not"),
             });
         }
         let input = Input {

@@ -121,6 +121,7 @@ pub fn repair<S: Default + Send>(
     let lost = told(&old, &lost, &engine.rows);
     let mut remade = Remade::new(&old, engine);
     place(&old, &folder, &remade, &lost)?;
+    old.target().sync()?;
     remade.write_files(&old, &folder)?;
     sync_folder(out)?;
     write_dataset(&folder, &remade.dataset)?;
