@@ -32,6 +32,7 @@
 //! read, [`reorg`] arranges dumps, [`stats`] counts them, [`probe`] looks at one file.
 
 pub mod access;
+mod bounded;
 pub mod convert;
 mod error;
 pub mod fetch;

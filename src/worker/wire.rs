@@ -11,6 +11,10 @@
 //!   Sample {blobs, facts}     ──────>
 //!   bytes of the others, End  ──────>
 //!     or Skipped, or Failed   ──────>
+//!
+//!                             <──────  Look {key}, and the open file
+//!   Pulse ..                  ──────>
+//!   Seen, or Failed           ──────>
 //! ```
 //!
 //! Bodies are JSON but for a pulse's. The parent believes nothing: every length has a limit, memory
@@ -49,10 +53,12 @@ pub(super) enum Kind {
     End,
     Skipped,
     Failed,
+    Look,
+    Seen,
 }
 
 impl Kind {
-    const ALL: [Kind; 8] = [
+    pub(super) const ALL: [Kind; 10] = [
         Kind::Hello,
         Kind::Clip,
         Kind::Pulse,
@@ -61,12 +67,15 @@ impl Kind {
         Kind::End,
         Kind::Skipped,
         Kind::Failed,
+        Kind::Look,
+        Kind::Seen,
     ];
 
     /// Longest body in bytes.
     const fn most(self) -> u64 {
         match self {
-            Kind::Hello | Kind::Skipped | Kind::Failed => 64 << 10,
+            Kind::Hello | Kind::Skipped | Kind::Failed | Kind::Seen => 64 << 10,
+            Kind::Look => 16 << 10,
             Kind::Clip => 1 << 20,
             Kind::Pulse => 24,
             Kind::Pictures => PLACE as u64 + PICTURES,
@@ -184,6 +193,13 @@ impl ClipBody {
             end: end.map(Time::from_nanos),
         })
     }
+}
+
+/// A media file to be decoded and looked at.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct LookBody {
+    /// Key of the sample that it belongs to.
+    pub(super) key: String,
 }
 
 /// What comes before a sample's bytes.
