@@ -1,8 +1,9 @@
 //! The pass over a clip's packets: frames and sound from one reading of the file.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use kpack_formats::Blob;
+use kpack_formats::{Blob, FrameTable};
 
 use super::audio::{Finished, Sound};
 use super::choose::Chooser;
@@ -23,6 +24,7 @@ const SURE: i64 = 1_000_000_000;
 #[derive(Default)]
 pub(super) struct Decoded {
     pub(super) blobs: BTreeMap<String, Blob>,
+    pub(super) tables: BTreeMap<String, Arc<FrameTable>>,
     pub(super) times: Vec<Time>,
     pub(super) sound: Option<Finished>,
     /// Where the first frame inside the clip is shown, in nanoseconds.

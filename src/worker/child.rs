@@ -315,7 +315,9 @@ impl Child {
             };
             blobs.insert(blob.name, made);
         }
-        let sample = sample_of(clip, blobs, &body.facts);
+        let mut sample = sample_of(clip, blobs, &body.facts);
+        let tables = body.frame_tables.into_iter();
+        sample.frame_tables = tables.map(|(name, table)| (name, table.into())).collect();
         Ok(Made::Sample(Box::new(sample), Box::new(body.facts)))
     }
 

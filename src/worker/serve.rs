@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use kpack_formats::{Blob, Limits, Sample};
+use kpack_formats::{Blob, FrameTable, Limits, Sample};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 
 use super::fault::Fault;
@@ -200,6 +200,9 @@ fn send(
     let mut body = SampleBody {
         blobs: sample.blobs.iter().map(blob).collect(),
         facts,
+        frame_tables: (sample.frame_tables.iter())
+            .map(|(name, table)| (name.clone(), FrameTable::clone(table)))
+            .collect(),
     };
     fault.lie(&mut body);
     let head = wire::message(Kind::Sample, &body)?;

@@ -23,9 +23,10 @@
 //! one behind the other; those that go back (to 0: all begins anew) take the place of what came from
 //! there on.
 
+use std::collections::BTreeMap;
 use std::io;
 
-use kpack_formats::Limits;
+use kpack_formats::{FrameTable, Limits};
 use serde::{Deserialize, Serialize};
 
 use super::Sandbox;
@@ -207,6 +208,9 @@ pub(super) struct LookBody {
 pub(super) struct SampleBody {
     pub(super) blobs: Vec<BlobBody>,
     pub(super) facts: Facts,
+    /// By the names of blobs.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) frame_tables: BTreeMap<String, FrameTable>,
 }
 
 /// A blob: its bytes follow, or came as pictures, or it is a range of the media file.
@@ -262,6 +266,12 @@ impl SampleBody {
         if bytes > limits.sample_bytes {
             return Err(Broken(format!("a sample of {bytes} bytes")));
         }
+        for (name, table) in &self.frame_tables {
+            let blob = self.blobs.iter().find(|blob| blob.name == *name);
+            if blob.is_none_or(|blob| !table.fits(blob.length)) {
+                return Err(Broken(format!("a frame table that fits no blob {name}")));
+            }
+        }
         Ok(follow)
     }
 }
@@ -311,7 +321,13 @@ mod tests {
         };
         let check = |blobs| {
             let facts = Facts::default();
-            SampleBody { blobs, facts }.check(100, 50)
+            let frame_tables = BTreeMap::new();
+            SampleBody {
+                blobs,
+                facts,
+                frame_tables,
+            }
+            .check(100, 50)
         };
         let good = vec![
             picture("000001.jpg", 20, 0),
