@@ -38,6 +38,9 @@ pub struct FetchRow {
     /// How the clip was cut: `exact`, `copy` or `none`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trim: Option<String>,
+    /// The mirrors that were read to their end without finding it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mirror: Option<String>,
     /// The user's rule by which the row was skipped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,

@@ -11,12 +11,13 @@ use crate::source::{Input, Row};
 use crate::{Error, Result};
 
 /// The rows that need nothing any more: refused ones, and those that the journal and the disk agree
-/// to be done, or that the user's rules still leave out.
+/// to be done, that the same mirrors do not have, or that the user's rules still leave out.
 pub(super) fn settled(
     input: &Input,
     known: &HashMap<Identity, FetchRow>,
     media: &Path,
     options: &FetchOptions,
+    mirror: Option<&str>,
 ) -> Result<Vec<Option<FetchRow>>> {
     let trim = clip::trim_name(options.trim);
     let settled = |row: &Row| -> Result<Option<FetchRow>> {
@@ -45,7 +46,8 @@ pub(super) fn settled(
                 let past = options.past_end == PastEnd::Skip && rule == clip::PAST_END_RULE;
                 past || Some(rule) == least.as_ref()
             }),
-            Outcome::Failed => false,
+            // Nothing new would be found there.
+            Outcome::Failed => found.mirror.is_some() && found.mirror.as_deref() == mirror,
         };
         // What the input says of the clip may have changed.
         let now = OutcomeRow::of(&row.clip, None);
