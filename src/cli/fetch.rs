@@ -145,8 +145,11 @@ struct CutArgs {
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 enum TrimKind {
-    /// First and last frame as asked; encoded again as H.264 and AAC
+    /// First and last frame as asked; packets are copied, only what the edges cut is encoded (H.264;
+    /// else as exact, and fetch.jsonl says why)
     #[default]
+    Smart,
+    /// First and last frame as asked; encoded again as H.264 and AAC
     Exact,
     /// Whole packets from the key frame before; fast, and fetch.jsonl says what was got
     Copy,
@@ -207,7 +210,7 @@ impl Fetch {
         let (net, cut) = (&self.net, &self.cut);
         let refuse = |text: &str| Err(kpack::Error::usage(text));
         if cut.trim != TrimKind::Exact && (cut.crf.is_some() || cut.gop.is_some()) {
-            return refuse("--crf and --gop are for --trim exact: the other ways encode nothing");
+            return refuse("--crf and --gop are for --trim exact: the other ways keep the packets");
         }
         if cut.trim == TrimKind::None {
             if cut.keep_source {
@@ -256,6 +259,7 @@ impl Fetch {
             },
             trim: match cut.trim {
                 TrimKind::Exact => Trim::Exact,
+                TrimKind::Smart => Trim::Smart,
                 TrimKind::Copy => Trim::Copy,
                 TrimKind::None => Trim::None,
             },

@@ -320,6 +320,7 @@ fn keep(from: &Path, to: &Path, owned: bool) -> Result<(), Fail> {
 pub(super) const fn trim_name(trim: Trim) -> &'static str {
     match trim {
         Trim::Exact => "exact",
+        Trim::Smart => "smart",
         Trim::Copy => "copy",
         Trim::None => "none",
     }

@@ -75,7 +75,7 @@ impl Default for FetchOptions {
             proxy: None,
             via_yt_dlp: false,
             yt_dlp: YtDlp::default(),
-            trim: Trim::Exact,
+            trim: Trim::Smart,
             video: VideoRecipe::Copy,
             min_length: None,
             past_end: PastEnd::Clamp,

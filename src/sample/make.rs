@@ -309,6 +309,8 @@ impl Maker<'_> {
             return Err(self.no_frames());
         };
         put_video(&mut out.blobs, made.name, made.blob);
+        facts.encoded_frames = made.encoded;
+        facts.notes.extend(made.note);
         if self.recipe.frames.is_none() {
             facts.got_start = Some(made.got_start);
             facts.got_end = Some(made.got_end);

@@ -13,6 +13,7 @@ mod parts;
 mod pass;
 mod recipe;
 mod reencode;
+mod smart;
 mod sound_file;
 mod video;
 mod waveform;

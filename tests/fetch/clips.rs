@@ -72,7 +72,7 @@ fn one_source_serves_all_of_its_clips() {
     );
     let ended = run(&table, &out, &["--allow-private", "--trim", "copy"]);
     assert_eq!(ended.code, 2);
-    assert!(ended.err.contains("--trim exact"), "{}", ended.err);
+    assert!(ended.err.contains("--trim smart"), "{}", ended.err);
 }
 
 #[test]

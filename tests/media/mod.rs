@@ -10,6 +10,7 @@ mod kinds;
 #[cfg(feature = "cli")]
 mod list;
 mod reference;
+mod smart;
 mod sound;
 #[cfg(feature = "cli")]
 mod threads;

@@ -174,7 +174,6 @@ impl Run<'_> {
         };
         let mut state = mirror.lock();
         let count = self.sources.len();
-        let archives = if count == 1 { "archive" } else { "archives" };
         let open = std::mem::take(&mut state.open);
         for (i, row) in self.input.rows.iter().enumerate() {
             if !open.get(i).copied().unwrap_or(false) {
@@ -188,7 +187,10 @@ impl Run<'_> {
                 (Some(failed), _) => failed,
                 (None, Some(before)) => before.clone(),
                 (None, None) => {
-                    let mut reason = format!("in none of the {count} {archives} of the mirror");
+                    let mut reason = match count {
+                        1 => "not in the archive of the mirror".to_owned(),
+                        _ => format!("in none of the {count} archives of the mirror"),
+                    };
                     let class = state.broken.as_ref().map(|broken| {
                         reason.push_str("; one could not be read: ");
                         reason.push_str(&broken.reason);
