@@ -136,7 +136,7 @@ fn skipped(clip: &Clip, reason: String, rule: String) -> FetchRow {
     }
 }
 
-fn done(clip: &Clip, name: String, bytes: u64, facts: Facts) -> FetchRow {
+pub(super) fn done(clip: &Clip, name: String, bytes: u64, facts: Facts) -> FetchRow {
     let mut row = OutcomeRow {
         outcome: Outcome::Done,
         bytes: Some(bytes),
@@ -288,7 +288,11 @@ fn whole(
 /// Keeps a source in the folder `sources`.
 pub(super) fn keep_source(opened: &Opened, source: &Source, media: &Path) -> Result<(), Fail> {
     let name = format!("sources/{}.{}", source.id, opened.extension);
-    keep(&opened.path, &place(media, &name)?, opened.owned)
+    let path = place(media, &name)?;
+    match path.exists() {
+        true => Ok(()),
+        false => keep(&opened.path, &path, opened.owned),
+    }
 }
 
 /// The file `name` below `media`, in a folder that is there.

@@ -12,6 +12,7 @@
 //! What is unfinished lies in `MEDIA/.kpack`; a clip appears in MEDIA whole or not at all. The
 //! journal has a row for each input row, so that the same call again fetches only what is not done.
 
+mod adopt;
 mod answer;
 mod bring;
 mod clip;

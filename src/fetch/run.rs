@@ -8,6 +8,7 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::adopt;
 use super::clip;
 use super::journal::{FetchRow, Identity, Journal, identity_of};
 use super::mirror::{self, Mirror};
@@ -42,12 +43,12 @@ pub(super) fn run(
     let (journal, known) = Journal::open(media)?;
     let archives = mirror::archives(&options.mirrors)?;
     let mirrored = (!archives.is_empty()).then(|| mirror::name_of(&archives));
-    let settled = known::settled(input, &known, media, options, mirrored.as_deref())?;
+    let mut settled = known::settled(input, &known, media, options, mirrored.as_deref())?;
+    let stems = planner.stems(&input.rows);
+    known::adopt(input, &mut settled, &known, &stems, (media, &work))?;
+    let broken = known::broken(input, &settled);
     let wanted: Vec<bool> = settled.iter().map(Option::is_none).collect();
-    let mirror = mirrored.map(|name| {
-        let stems = planner.stems(&input.rows);
-        Mirror::new(name, &work, input, &wanted, stems, options)
-    });
+    let mirror = mirrored.map(|name| Mirror::new(name, &work, input, &wanted, stems, options));
     let sources = match &mirror {
         Some(_) if wanted.contains(&true) => archives,
         Some(_) => Vec::new(),
@@ -60,7 +61,7 @@ pub(super) fn run(
     let before = settled.iter().filter(|row| row.is_some()).count() as u64;
     let is_done = |row: &&FetchRow| row.row.outcome == Outcome::Done;
     let there = settled.iter().flatten().filter(is_done).count() as u64;
-    progress.planned(input.rows.len() as u64, before);
+    progress.planned(input.rows.len() as u64, before - broken.len() as u64);
     let run = Run {
         input,
         media,
@@ -77,6 +78,7 @@ pub(super) fn run(
         mirror,
     };
     let mut notes = input.notes.clone();
+    broken.iter().for_each(|i| run.show(*i, progress));
     notes.extend(run.all(progress));
     run.absent(&known, progress)?;
     let mut report = run.end(known)?;
@@ -230,6 +232,8 @@ impl Run<'_> {
             Err(Fail::One(failure)) => Err(failure),
             Err(fail) => return Err(fail),
         };
+        let stems = source.jobs.iter().map(|job| job.stem.as_str());
+        adopt::note(&self.net.work, &source.hash, stems)?;
         for job in &source.jobs {
             if self.net.stopped() {
                 return Err(Fail::Stopped);
@@ -248,6 +252,7 @@ impl Run<'_> {
             // The listener is there as long as this thread.
             let _ = tell.send(Told::Row(job.row));
         }
+        adopt::forget(&self.net.work, &source.hash);
         match opened {
             Ok((opened, got)) => {
                 if self.options.keep_source {

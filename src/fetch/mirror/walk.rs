@@ -10,6 +10,7 @@ use kpack_formats::{Kind, ReadOptions};
 
 use super::Mirror;
 use super::names::Fit;
+use crate::fetch::adopt;
 use crate::fetch::clip::{self, Opened};
 use crate::fetch::http::too_large;
 use crate::fetch::plan::{Job, Source, sha256};
@@ -112,7 +113,11 @@ impl Run<'_> {
                 Ok(()) => clip::open_as(&got, &name),
                 Err(fail) => Err(fail),
             };
+            let stems = rows.iter().filter_map(|(row, _)| mirror.stems.get(*row));
+            let stems = stems.map(String::as_str);
+            adopt::note(&self.net.work, &source.hash, stems)?;
             self.serve(mirror, &rows, (opened, &got), (source, cost, &name), tell)?;
+            adopt::forget(&self.net.work, &source.hash);
             self.drop_source(&got)?;
         }
         Ok(())
