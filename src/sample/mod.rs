@@ -4,6 +4,7 @@ mod audio;
 mod choose;
 #[cfg(test)]
 mod choose_tests;
+mod container;
 mod facts;
 mod failure;
 mod frames;

@@ -66,8 +66,11 @@ pub(super) fn run(
     });
     watch.end();
     let summary = packed?;
-    if !common.quiet {
-        report::print(&summary, &plan, &watch, &job.io.out);
+    match &summary.reason {
+        _ if !common.quiet => report::print(&summary, &plan, &watch, &job.io.out),
+        // Why the run did not get to its end.
+        Some(reason) => out::say(reason),
+        None => {}
     }
     if common.json {
         out::print_json(&serde_json::to_value(&summary)?)?;
