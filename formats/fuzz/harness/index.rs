@@ -7,7 +7,7 @@ use kpack_formats::{IndexEntry, IndexReader, IndexWriter, Limits};
 const HEAD: usize = 8;
 
 fn path() -> PathBuf {
-    std::env::temp_dir().join(format!("kpack-fuzz-index-{}", std::process::id()))
+    scratch().join("kidx")
 }
 
 fn entries() -> Option<Vec<IndexEntry>> {
@@ -47,4 +47,12 @@ pub(crate) fn run(data: &[u8]) {
     }
     writer.finish(0).expect("a tail");
     assert_eq!(entries(), Some(first));
+}
+
+/// A folder that goes with the thread.
+fn scratch() -> std::path::PathBuf {
+    thread_local! {
+        static DIR: tempfile::TempDir = tempfile::tempdir().expect("a temporary folder");
+    }
+    DIR.with(|dir| dir.path().to_owned())
 }
