@@ -97,7 +97,9 @@ fn clip(
     let place = one.place;
     let mut columns = Meta::new();
     let mut at = vec![json!(number), json!(place.offset), json!(place.length)];
-    at.extend(place.crc32c.map(Value::from));
+    if let Some((crc, entry)) = place.indexed {
+        at.extend([json!(crc), json!(entry)]);
+    }
     columns.insert(AT.into(), Value::Array(at));
     if key != one.key {
         columns.insert(KEY.into(), one.key.clone().into());

@@ -24,6 +24,7 @@ mod child;
 mod fault;
 #[cfg(any(test, fuzzing))]
 pub mod hostile;
+mod outgoing;
 mod sandbox;
 #[cfg(target_os = "linux")]
 mod seccomp;

@@ -1,17 +1,18 @@
 //! [`serve`]: the life of a child process.
 
 use std::fs::File;
-use std::io::{self, IoSlice, IoSliceMut, Read as _, Write as _};
+use std::io::{self, IoSliceMut, Read as _, Write as _};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use kpack_formats::{Blob, Limits, Sample};
+use kpack_formats::{Blob, FrameTable, Limits, Sample};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 
 use super::fault::Fault;
+use super::outgoing::{Outgoing, write_parts};
 use super::sandbox;
 use super::wire::{
     self, BlobBody, Broken, ClipBody, FailedBody, HEADER, Hello, Kind, LookBody, SampleBody,
@@ -19,9 +20,6 @@ use super::wire::{
 use crate::sample::{Class, Facts, Made, SampleError, Stage, Tools, make_sample};
 use crate::source::Clip;
 use crate::{media, pulse};
-
-/// Parts handed to one write.
-const PARTS: usize = 256;
 
 /// Serves the parent behind standard input until it hangs up: the whole work of a child process.
 ///
@@ -38,11 +36,12 @@ pub fn serve(check: bool) -> io::Result<()> {
     let sandbox = sandbox::enter(check);
     let version = env!("CARGO_PKG_VERSION").to_owned();
     socket.write_all(&wire::message(Kind::Hello, &Hello { version, sandbox })?)?;
-    let mut tools = Tools::default();
+    let outgoing = Outgoing::new(&socket)?;
+    let mut tools = Tools::with_outlet(Box::new(outgoing.clone()));
     while let Some((job, file)) = next(&mut socket)? {
         let file = Arc::new(file);
         match job {
-            Job::Clip(body) => answer(&mut socket, &body, file, &mut tools)?,
+            Job::Clip(body) => answer(&mut socket, &body, file, &mut tools, &outgoing)?,
             Job::Look(body) => look(&mut socket, &body, file)?,
         }
     }
@@ -121,6 +120,7 @@ fn answer(
     body: &ClipBody,
     file: Arc<File>,
     tools: &mut Tools,
+    outgoing: &Outgoing,
 ) -> io::Result<()> {
     let clip = Clip {
         key: body.key.clone(),
@@ -137,9 +137,12 @@ fn answer(
         make_sample(&clip, &file, &body.recipe, tools)
     });
     match made {
-        Ok(Made::Sample(sample, facts)) => match too_large(&body.key, &sample) {
+        Ok(Made::Sample(sample, facts)) => match too_large(&body.key, &sample, &file) {
             Some(e) => socket.write_all(&wire::message(Kind::Failed, &failure(e))?),
-            None => send(socket, &sample, *facts, fault),
+            None => {
+                outgoing.flush()?;
+                send(socket, &sample, *facts, &file, fault)
+            }
         },
         Ok(Made::Skipped(reason)) => socket.write_all(&wire::message(Kind::Skipped, &reason)?),
         Err(e) => socket.write_all(&wire::message(Kind::Failed, &failure(e))?),
@@ -147,12 +150,12 @@ fn answer(
 }
 
 /// Refuses what the parent would not take.
-fn too_large(key: &str, sample: &Sample) -> Option<SampleError> {
-    let in_memory = sample.blobs.values().filter_map(|blob| match blob {
-        Blob::Bytes(bytes) => Some(bytes.len() as u64),
-        Blob::File { .. } => None,
+fn too_large(key: &str, sample: &Sample, media: &Arc<File>) -> Option<SampleError> {
+    let made = sample.blobs.values().filter_map(|blob| match blob {
+        Blob::File { file, .. } if Arc::ptr_eq(file, media) => None,
+        blob => Some(blob.len()),
     });
-    let (bytes, most) = (in_memory.sum::<u64>(), Limits::default().sample_bytes);
+    let (bytes, most) = (made.sum::<u64>(), Limits::default().sample_bytes);
     let reason = format!("a sample of {bytes} bytes is larger than {most}: ask for less of it");
     let error = || SampleError::new(key, Stage::Encode, Class::TooLarge, reason);
     (bytes > most).then(error)
@@ -172,19 +175,34 @@ fn failure(e: SampleError) -> FailedBody {
     }
 }
 
-/// Sends what is in memory; of a range of the file, only which.
-fn send(socket: &mut UnixStream, sample: &Sample, facts: Facts, fault: Fault) -> io::Result<()> {
-    let blob = |(name, blob): (&String, &Blob)| BlobBody {
-        name: name.clone(),
-        length: blob.len(),
-        from: match blob {
-            Blob::Bytes(_) => None,
-            Blob::File { offset, .. } => Some(*offset),
-        },
+/// Sends what is in memory; of a range of the media file and of pictures that were sent, only which.
+fn send(
+    socket: &mut UnixStream,
+    sample: &Sample,
+    facts: Facts,
+    media: &Arc<File>,
+    fault: Fault,
+) -> io::Result<()> {
+    let blob = |(name, blob): (&String, &Blob)| {
+        let (from, at) = match blob {
+            Blob::Bytes(_) => (None, None),
+            Blob::File { file, offset, .. } if Arc::ptr_eq(file, media) => (Some(*offset), None),
+            Blob::File { offset, .. } => (None, Some(*offset)),
+        };
+        let (name, length) = (name.clone(), blob.len());
+        BlobBody {
+            name,
+            length,
+            from,
+            at,
+        }
     };
     let mut body = SampleBody {
         blobs: sample.blobs.iter().map(blob).collect(),
         facts,
+        frame_tables: (sample.frame_tables.iter())
+            .map(|(name, table)| (name.clone(), FrameTable::clone(table)))
+            .collect(),
     };
     fault.lie(&mut body);
     let head = wire::message(Kind::Sample, &body)?;
@@ -198,19 +216,5 @@ fn send(socket: &mut UnixStream, sample: &Sample, facts: Facts, fault: Fault) ->
         .chain(blobs)
         .chain([&end[..]])
         .collect();
-    // Few writes: each wakes the parent.
-    for parts in parts.chunks(PARTS) {
-        let mut parts: Vec<IoSlice<'_>> = parts.iter().map(|part| IoSlice::new(part)).collect();
-        let mut left = &mut parts[..];
-        while !left.is_empty() {
-            let written = match socket.write_vectored(left) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(written) => written,
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-                Err(e) => return Err(e),
-            };
-            IoSlice::advance_slices(&mut left, written);
-        }
-    }
-    Ok(())
+    write_parts(socket, &parts)
 }

@@ -83,6 +83,16 @@ fn print(
     for (class, n) in &counts.failures {
         writeln!(out, "    {:>8} {}", grouped(*n), class.as_str())?;
     }
+    print_shards(out, dataset, shown)?;
+    writeln!(
+        out,
+        "  made by kpack {}, libav {}",
+        origin.kpack, origin.libav
+    )
+}
+
+/// The first `shown` shards, and those that were not written.
+fn print_shards(out: &mut dyn Write, dataset: &Dataset, shown: usize) -> io::Result<()> {
     for shard in dataset.shards.iter().take(shown) {
         let samples = count(shard.samples, "sample");
         writeln!(out, "  {}  {samples}, {}", shard.name, bytes(shard.bytes))?;
@@ -97,11 +107,7 @@ fn print(
             "  {name}  not written, because all of its samples failed"
         )?;
     }
-    writeln!(
-        out,
-        "  made by kpack {}, libav {}",
-        origin.kpack, origin.libav
-    )
+    Ok(())
 }
 
 /// An option of the target as text: the format alone, others with their name.

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use kpack::pipeline::{End, FailureLimit, Options, Plan, PlanOptions, Summary, Target, pack};
 
-use super::args::{OnErrorKind, SchemaKind};
+use super::args::OnErrorKind;
 use super::progress::Watch;
 use super::{Job, dry_run, make, report};
 use crate::cli::signals::Signals;
@@ -58,10 +58,7 @@ pub(super) fn run(
         in_flight.fetch_add(1, Relaxed);
         let made = make::make(clip, recipe, &workers, worker);
         in_flight.fetch_sub(1, Relaxed);
-        match job.schema == SchemaKind::Sound {
-            true => make::with_sound(clip, made?),
-            false => made,
-        }
+        made
     };
     let packed = signals.while_telling(tell, || {
         let stop = signals.stop();
