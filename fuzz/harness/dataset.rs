@@ -61,7 +61,11 @@ pub(crate) fn run(data: &[u8]) {
         &stop,
     );
     fs::remove_file(dir.join("dataset.json")).expect("it was written");
-    let _ = verify(&[loose.clone()], &verify::Options::default(), &Unwatched);
+    let _ = verify(
+        std::slice::from_ref(&loose),
+        &verify::Options::default(),
+        &Unwatched,
+    );
     let _ = repair_shards(&[loose], &root.join("loose"));
     let entries = fs::read_dir(&root).expect("a temporary folder").flatten();
     for entry in entries {

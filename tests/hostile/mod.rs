@@ -4,10 +4,10 @@
 mod bombs;
 mod crowd;
 mod datasets;
+#[allow(clippy::expect_used, reason = "a harness fails by panicking")]
+mod fuzzed;
 #[cfg(target_os = "linux")]
 mod kill;
-#[allow(clippy::expect_used, reason = "a harness fails by panicking")]
-mod smoke;
 mod tars;
 
 use std::collections::BTreeSet;
