@@ -19,6 +19,7 @@ Examples:
   kpack fetch kinetics-400_val.csv -o clips/ --cookies cookies.txt        YouTube ids, by yt-dlp
   kpack fetch urls.csv -o clips/ --trim copy                              column `url`
   kpack fetch ids.csv -o clips/ --url-template 'https://host/{id}.mp4'
+  kpack fetch kinetics-400_val.csv -o clips/ --mirror k400_val_path.txt   CVDF's list of tar.gz
   kpack fetch long-videos.csv -o clips/ --min-length 2 --past-end skip    column `path`, local files
 
 Each source is fetched once, whatever the number of its clips, and dropped when they are cut
@@ -52,6 +53,10 @@ pub(crate) struct Fetch {
     /// Address of each row, with {id} or {key}; with {start} or {end} it is that of the clip itself
     #[arg(long, value_name = "T")]
     url_template: Option<String>,
+    /// Take the clips out of archives, such as CVDF's: a tar (plain, gzip, zstd), its address, or a
+    /// list of these, one a line; may be repeated
+    #[arg(long, value_name = "LIST|TAR|URL")]
+    mirror: Vec<PathBuf>,
     /// Name of each clip [default: {id}_{start:06}_{end:06}.mp4]
     #[arg(long, value_name = "T")]
     name_template: Option<String>,
@@ -140,8 +145,11 @@ struct CutArgs {
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 enum TrimKind {
-    /// First and last frame as asked; encoded again as H.264 and AAC
+    /// First and last frame as asked; packets are copied, only what the edges cut is encoded (H.264;
+    /// else as exact, and fetch.jsonl says why)
     #[default]
+    Smart,
+    /// First and last frame as asked; encoded again as H.264 and AAC
     Exact,
     /// Whole packets from the key frame before; fast, and fetch.jsonl says what was got
     Copy,
@@ -202,7 +210,7 @@ impl Fetch {
         let (net, cut) = (&self.net, &self.cut);
         let refuse = |text: &str| Err(kpack::Error::usage(text));
         if cut.trim != TrimKind::Exact && (cut.crf.is_some() || cut.gop.is_some()) {
-            return refuse("--crf and --gop are for --trim exact: the other ways encode nothing");
+            return refuse("--crf and --gop are for --trim exact: the other ways keep the packets");
         }
         if cut.trim == TrimKind::None {
             if cut.keep_source {
@@ -214,10 +222,23 @@ impl Fetch {
                 return refuse("--min-length and --past-end are for clips: --trim none cuts none");
             }
         }
+        if !self.mirror.is_empty() {
+            if self.url_template.is_some() || self.yt_dlp.via_yt_dlp {
+                return refuse(
+                    "--mirror is asked for all rows: leave out --url-template and --via-yt-dlp, or fetch the rest in a second run",
+                );
+            }
+            if cut.trim == TrimKind::None || cut.keep_source {
+                return refuse(
+                    "with --mirror, members that are the clips are kept as they are, and others are cut: leave out --trim none and --keep-source",
+                );
+            }
+        }
         let time = |time: Time| Duration::from_nanos(time.nanos().unsigned_abs());
         let defaults = FetchOptions::default();
         Ok(FetchOptions {
             url_template: self.url_template.clone(),
+            mirrors: self.mirror.clone(),
             name_template: self.name_template.clone(),
             threads: net.fetch_threads,
             cut_threads: common.threads(),
@@ -238,6 +259,7 @@ impl Fetch {
             },
             trim: match cut.trim {
                 TrimKind::Exact => Trim::Exact,
+                TrimKind::Smart => Trim::Smart,
                 TrimKind::Copy => Trim::Copy,
                 TrimKind::None => Trim::None,
             },

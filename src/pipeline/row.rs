@@ -88,6 +88,8 @@ pub struct OutcomeRow {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frames: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub encoded_frames: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub width: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub height: Option<u32>,
@@ -265,6 +267,7 @@ impl OutcomeRow {
             got_start,
             got_end,
             frames,
+            encoded_frames,
             width,
             height,
             fps,
@@ -280,6 +283,7 @@ impl OutcomeRow {
             notes,
         } = facts;
         (self.got_start, self.got_end, self.frames) = (got_start, got_end, frames);
+        self.encoded_frames = encoded_frames;
         (self.width, self.height, self.fps) = (width, height, fps);
         (self.video_codec, self.audio_codec, self.has_audio) =
             (video_codec, audio_codec, has_audio);

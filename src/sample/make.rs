@@ -331,6 +331,8 @@ impl Maker<'_> {
         };
         let packed = Input::open_blob(made.blob.clone()).and_then(|mut i| frame_table(&mut i));
         put_video(out, made.name, made.blob, packed);
+        facts.encoded_frames = made.encoded;
+        facts.notes.extend(made.note);
         if self.recipe.frames.is_none() {
             facts.got_start = Some(made.got_start);
             facts.got_end = Some(made.got_end);

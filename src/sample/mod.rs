@@ -14,6 +14,7 @@ mod parts;
 mod pass;
 mod recipe;
 mod reencode;
+mod smart;
 mod sound_file;
 mod video;
 mod waveform;

@@ -165,6 +165,16 @@ pub(crate) fn is_media_head(head: &[u8]) -> bool {
     media_kind::is_media_head(head)
 }
 
+/// Whether a file of this name is video or sound; `None` where the name does not say.
+pub(crate) fn is_media_name(name: &std::ffi::OsStr) -> Option<bool> {
+    media_kind::by_name(name)
+}
+
+/// `_NUMBER` at the end of a name, as seconds, and what stands before.
+pub(crate) fn numbered(name: &[u8]) -> Option<(&[u8], Time)> {
+    media_index::number(name)
+}
+
 /// The id of a YouTube video in its address, else the last part of the address without its
 /// extension.
 pub(crate) fn id_in_url(url: &str) -> Option<&str> {

@@ -72,7 +72,7 @@ fn one_source_serves_all_of_its_clips() {
     );
     let ended = run(&table, &out, &["--allow-private", "--trim", "copy"]);
     assert_eq!(ended.code, 2);
-    assert!(ended.err.contains("--trim exact"), "{}", ended.err);
+    assert!(ended.err.contains("--trim smart"), "{}", ended.err);
 }
 
 #[test]
@@ -188,4 +188,50 @@ fn a_run_killed_again_and_again_ends_as_one_that_was_not() {
             all
         });
     assert_eq!(outcomes, HashMap::from([("done".to_owned(), 80)]));
+}
+
+#[test]
+fn clips_that_were_there_before_are_kept() {
+    let server = Server::start(fs::read(fixture("media/gop250.mp4")).unwrap());
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    let url = server.url("v.mp4");
+    let rows = [(0, 2), (2, 4), (4, 6)].map(|(start, end)| format!("{url},{start},{end}"));
+    let table = table(dir.path(), "url,start,end", rows);
+    let mine = fs::read(fixture("media/no_audio.mp4")).unwrap();
+    put(&out, "v_000000_000002.mkv", &mine);
+    put(&out, "v_000002_000004.mp4", "half a vid");
+    for _ in 0..2 {
+        let ended = run(&table, &out, &["--allow-private"]);
+        assert_eq!(ended.code, 3, "{}", ended.err);
+        assert!(ended.err.contains("move or delete it"), "{}", ended.err);
+    }
+    assert!(fs::read(out.join("v_000000_000002.mkv")).unwrap() == mine);
+    assert_eq!(
+        fs::read(out.join("v_000002_000004.mp4")).unwrap(),
+        b"half a vid"
+    );
+    let rows = journal(&out);
+    let fate = |i: usize| (&rows[i]["outcome"], &rows[i]["class"]);
+    let none = serde_json::Value::Null;
+    assert_eq!(fate(0), (&"done".into(), &none));
+    assert_eq!(fate(1), (&"failed".into(), &"corrupt".into()));
+    assert_eq!(fate(2), (&"done".into(), &none));
+    assert!(
+        rows[0]["notes"][0]
+            .as_str()
+            .unwrap()
+            .contains("was there before")
+    );
+    assert_eq!(server.asked("v.mp4").len(), 1);
+    // Its own clip, broken since, is made again; one of another source is not written over.
+    fs::write(out.join("v_000004_000006.mp4"), "broken").unwrap();
+    fs::remove_file(out.join("v_000002_000004.mp4")).unwrap();
+    let ended = run(&table, &out, &["--allow-private"]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let other = server.url("other/v.mp4");
+    let other = super::table(dir.path(), "url,start,end", [format!("{other},4,6")]);
+    let ended = run(&other, &out, &["--allow-private"]);
+    assert_eq!(ended.code, 2, "{}", ended.err);
+    assert!(ended.err.contains("is the clip of"), "{}", ended.err);
 }

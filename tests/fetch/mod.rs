@@ -1,6 +1,7 @@
 //! `kpack fetch` from outside, against a server that lies, stalls and breaks off.
 
 mod clips;
+mod mirror;
 mod server;
 mod web;
 mod yt_dlp;

@@ -11,6 +11,7 @@ mod kinds;
 mod list;
 mod packed;
 mod reference;
+mod smart;
 mod sound;
 #[cfg(feature = "cli")]
 mod threads;

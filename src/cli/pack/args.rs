@@ -56,7 +56,7 @@ pub(crate) struct Video {
     #[arg(long, value_enum)]
     pub(crate) video: Option<VideoKind>,
     /// How the video is cut to the clip's time range; frames and audio are always cut exactly
-    /// [default: exact]
+    /// [default: smart for --video copy]
     #[arg(long, value_enum)]
     pub(crate) trim: Option<TrimKind>,
     /// Quality of h264: 0 (lossless) to 51 [default: 23]
@@ -236,6 +236,8 @@ values!(
 values!(
     /// Values of `--trim`.
     TrimKind {
+    /// Cut to the frame: packets are copied, only what the edges cut is encoded (H.264; else as exact)
+    Smart,
     /// Decode and re-encode where a range is given: cut to the frame
     Exact,
     /// Whole packets, from the key frame at or before the start
