@@ -19,6 +19,7 @@ mod inputs;
 mod inspect;
 mod libav;
 mod list;
+mod mds;
 mod merge;
 mod out;
 mod pack;

@@ -19,6 +19,7 @@ use crate::Time;
 use crate::media::{self, ImageEncoder, Input, Track, frame_table};
 use crate::pulse;
 use crate::source::Clip;
+use crate::stopwatch::{self, Step};
 
 /// What one thread keeps from clip to clip.
 #[derive(Default)]
@@ -83,6 +84,7 @@ pub fn make_sample(
     recipe: &Recipe,
     tools: &mut Tools,
 ) -> Result<Made, SampleError> {
+    let _step = stopwatch::enter(Step::Other);
     tools.restart();
     Maker { clip, file, recipe }.make(tools)
 }

@@ -23,7 +23,7 @@ use kpack_formats::{Compression, Schema, WriteOptions};
 use self::args::{
     CompressKind, Files, FrameNames, InOut, LayoutKind, OnErrorKind, SchemaKind, Shards,
 };
-pub(crate) use self::resolve::{Defaults, Shape};
+pub(crate) use self::resolve::{Defaults, Shape, resolve};
 use super::values::MaxFailures;
 use super::{Common, Exit, inputs};
 
@@ -40,6 +40,13 @@ pub(crate) fn maker(
     common: &Common,
 ) -> impl Fn(&Clip, &Recipe, &mut Worker) -> Result<Made, SampleError> + Sync {
     let workers = super::worker::workers(limits.of_clip(), common.quiet);
+    move |clip, recipe, worker| make::make(clip, recipe, &workers, worker)
+}
+
+/// As [`maker`], always in this process.
+pub(crate) fn maker_here()
+-> impl Fn(&Clip, &Recipe, &mut Worker) -> Result<Made, SampleError> + Sync {
+    let workers = kpack::worker::Workers::in_process();
     move |clip, recipe, worker| make::make(clip, recipe, &workers, worker)
 }
 
