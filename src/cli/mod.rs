@@ -13,6 +13,7 @@ mod convert;
 mod doctor;
 mod exit;
 mod fetch;
+mod fetching;
 mod frames;
 mod index;
 mod inputs;

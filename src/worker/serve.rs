@@ -102,6 +102,8 @@ fn answer(
             None => send(socket, &sample, *facts, fault),
         },
         Ok(Made::Skipped(reason)) => socket.write_all(&wire::message(Kind::Skipped, &reason)?),
+        // It is the parent that stops.
+        Ok(Made::Left) => Err(io::Error::other("a worker does not stop by itself")),
         Err(e) => socket.write_all(&wire::message(Kind::Failed, &failure(e))?),
     }
 }
