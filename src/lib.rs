@@ -28,15 +28,19 @@
 //! * Libraries never print, read flags or exit: [`progress::Progress`] and [`pipeline::Summary`] tell,
 //!   and the binary's `cli` shows.
 //!
-//! Beside packing: [`fetch`] brings sources and cuts their clips, [`lists`] writes what dataloaders
-//! read, [`reorg`] arranges dumps, [`stats`] counts them, [`probe`] looks at one file.
+//! Beside packing: [`access`] opens one sample and decodes a few of its frames, [`loader`] is what a
+//! dataloader sits on, [`throughput`] measures how fast that is, [`fetch`] brings sources and cuts
+//! their clips, [`lists`] writes what dataloaders read, [`reorg`] arranges dumps, [`stats`] counts
+//! them, [`probe`] looks at one file.
 
 pub mod access;
+mod bounded;
 pub mod convert;
 mod error;
 pub mod fetch;
 pub mod indexing;
 pub mod lists;
+pub mod loader;
 pub mod media;
 pub mod mmap;
 pub mod pipeline;

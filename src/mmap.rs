@@ -48,7 +48,7 @@ pub fn map_ahead(path: &Path, walk: Walk) -> io::Result<(Bytes, Ahead)> {
     let mapping = mapping(&file, walk)?;
     let shared = mapping.clone().map(Shared);
     let ahead = Ahead {
-        file,
+        file: Some(file),
         mapping,
         asked: 0,
         mapped: 0,
@@ -85,7 +85,7 @@ fn mapping(file: &File, walk: Walk) -> io::Result<Option<Arc<Mmap>>> {
 /// by page.
 #[derive(Debug)]
 pub struct Ahead {
-    file: File,
+    file: Option<File>,
     mapping: Option<Arc<Mmap>>,
     /// Asked for from the disk up to here.
     asked: u64,
@@ -107,7 +107,8 @@ impl Ahead {
                 use rustix::fs::{Advice, fadvise};
                 let step = std::num::NonZeroU64::new(Self::READ);
                 // Advice that is not taken costs speed only.
-                let _ = fadvise(&self.file, self.asked, step, Advice::WillNeed);
+                let file = self.file.as_ref();
+                let _ = file.map(|file| fadvise(file, self.asked, step, Advice::WillNeed));
             }
             self.asked += Self::READ;
         }
@@ -117,18 +118,39 @@ impl Ahead {
         }
     }
 
+    /// Closes the file, of which one process may have few open; the mapping stays. [`at`](Self::at)
+    /// then no longer reads ahead from the disk.
+    pub fn close(&mut self) {
+        self.file = None;
+    }
+
+    /// Asks the system to read `length` bytes from `offset` on from the disk meanwhile.
+    pub fn will_need(&self, offset: u64, length: u64) {
+        #[cfg(unix)]
+        if let Some((mapping, from, length)) = self.pages(offset, length) {
+            // Advice that is not taken costs speed only.
+            let _ = mapping.advise_range(memmap2::Advice::WillNeed, from, length);
+        }
+        #[cfg(not(unix))]
+        let _ = (offset, length);
+    }
+
+    /// The mapping, and the bytes of it that are whole pages around these.
+    #[cfg(unix)]
+    fn pages(&self, offset: u64, length: u64) -> Option<(&Mmap, usize, usize)> {
+        const PAGE: u64 = 4096;
+        let mapping = self.mapping.as_ref()?;
+        let from = offset / PAGE * PAGE;
+        let end = (offset.saturating_add(length)).min(mapping.len() as u64);
+        (from < end).then_some((&**mapping, from as usize, (end - from) as usize))
+    }
+
     /// Maps `length` bytes from `offset` on at once.
     pub fn populate(&self, offset: u64, length: u64) {
         #[cfg(target_os = "linux")]
-        if let Some(mapping) = &self.mapping {
-            const PAGE: u64 = 4096;
-            let from = offset / PAGE * PAGE;
-            let end = (offset.saturating_add(length)).min(mapping.len() as u64);
-            if from < end {
-                // Not before Linux 5.14; the pages are then mapped when they are looked at.
-                let range = (from as usize, (end - from) as usize);
-                let _ = mapping.advise_range(memmap2::Advice::PopulateRead, range.0, range.1);
-            }
+        if let Some((mapping, from, length)) = self.pages(offset, length) {
+            // Not before Linux 5.14; the pages are then mapped when they are looked at.
+            let _ = mapping.advise_range(memmap2::Advice::PopulateRead, from, length);
         }
         #[cfg(not(target_os = "linux"))]
         let _ = (offset, length);

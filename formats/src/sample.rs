@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::{Error, Result};
+use crate::{Error, FrameTable, Result};
 
 /// Ordered JSON object: a sample's metadata.
 pub type Meta = serde_json::Map<String, serde_json::Value>;
@@ -29,6 +29,9 @@ pub struct Sample {
     pub labels: Vec<Label>,
     /// Everything else that is known of the sample.
     pub meta: Meta,
+    /// Frame tables of video blobs by the blobs' names, where they are known. They go into the
+    /// index beside a shard, not into the shard.
+    pub frame_tables: BTreeMap<String, Arc<FrameTable>>,
 }
 
 /// A class label: its index in the class map, its name, or both.

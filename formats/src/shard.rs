@@ -1,12 +1,14 @@
 //! What every format offers: a writer that appends samples and says where they went, and a reader
 //! that gives them back in order.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::{Limits, Result, Sample};
+use crate::{FrameTable, Limits, Result, Sample};
 
 /// Where one sample lies in its shard (or, for a frame directory, what its files hold together).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +23,22 @@ pub struct Extent {
     pub members: Vec<Member>,
 }
 
+impl Extent {
+    /// Gives the members their frame tables, of those that fit them.
+    pub fn learn(&mut self, tables: &BTreeMap<String, Arc<FrameTable>>) {
+        for member in &mut self.members {
+            let table = tables.get(&member.name);
+            member.frames = table.filter(|table| table.fits(member.length)).cloned();
+        }
+    }
+
+    /// The frame tables of its members, by their names.
+    pub fn tables(&self) -> BTreeMap<String, Arc<FrameTable>> {
+        let known = |member: &Member| Some((member.name.clone(), member.frames.clone()?));
+        self.members.iter().filter_map(known).collect()
+    }
+}
+
 /// Where the payload of one member lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
@@ -32,6 +50,9 @@ pub struct Member {
     pub length: u64,
     /// CRC-32C of the payload.
     pub crc32c: u32,
+    /// Where the frames of a video lie in the payload; writers of shards leave it out, the index
+    /// keeps it.
+    pub frames: Option<Arc<FrameTable>>,
 }
 
 /// A finished shard.
@@ -113,6 +134,9 @@ pub struct ReadOptions {
     /// Does not compare payloads with the checksums in their framing, so that bytes which nobody
     /// looks at are not touched. Lengths are checked all the same.
     pub unchecked: bool,
+    /// Number of the first record, where reading begins inside a shard: for messages, and for keys
+    /// of records that have none.
+    pub first_record: u64,
 }
 
 /// How a format keeps its samples.

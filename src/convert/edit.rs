@@ -1,5 +1,7 @@
 //! What is changed in each sample on the way: blobs dropped and renamed.
 
+use std::collections::BTreeMap;
+
 use kpack_formats::{Sample, check_blob_name};
 
 use crate::source::select::pattern;
@@ -57,11 +59,21 @@ impl Edits {
             .iter()
             .filter_map(|(old, new)| Some((new, sample.blobs.remove(old)?)))
             .collect();
+        let mut tables = BTreeMap::new();
+        for (name, table) in std::mem::take(&mut sample.frame_tables) {
+            if dropped(&name) {
+                continue;
+            }
+            let renamed = self.rename.iter().find(|(old, _)| *old == name);
+            tables.insert(renamed.map_or(name, |(_, new)| new.clone()), table);
+        }
         for (new, blob) in taken {
             if sample.blobs.insert(new.clone(), blob).is_some() {
                 return Err(new.clone());
             }
         }
+        tables.retain(|name, _| sample.blobs.contains_key(name));
+        sample.frame_tables = tables;
         Ok(())
     }
 }

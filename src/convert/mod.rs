@@ -117,7 +117,9 @@ fn place_of(columns: &Meta) -> Option<(usize, Place)> {
     let place = Place {
         offset: number(1)?,
         length: number(2)?,
-        crc32c: number(3).and_then(|crc| u32::try_from(crc).ok()),
+        indexed: number(3)
+            .and_then(|crc| u32::try_from(crc).ok())
+            .zip(number(4)),
     };
     Some((usize::try_from(number(0)?).ok()?, place))
 }

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::find::Found;
 use super::source::{Place, Source, read_options};
 use crate::mmap::{Walk, map};
+use crate::verify::index::path_of;
 use crate::{Error, Result};
 
 /// One sample of a source.
@@ -35,7 +36,7 @@ pub(super) fn scan(found: &Found) -> Result<(Source, Vec<Listed>)> {
             let place = Place {
                 offset: number,
                 length: 1 << 20,
-                crc32c: None,
+                indexed: None,
             };
             listed.push(list(sample, place));
         }
@@ -50,7 +51,7 @@ pub(super) fn scan(found: &Found) -> Result<(Source, Vec<Listed>)> {
         Some(read) if plain => read(bytes, &found.path, &unchecked),
         _ => (found.format.open)(&found.path, &options)?,
     };
-    let listed = walk(reader, &checksums(found)).map_err(|e| damaged(found, e))?;
+    let listed = walk(reader, &indexed(found)).map_err(|e| damaged(found, e))?;
     Ok((Source::new(found.clone(), !plain, Vec::new()), listed))
 }
 
@@ -64,18 +65,15 @@ fn damaged(found: &Found, e: kpack_formats::Error) -> Error {
     }
 }
 
-fn walk(
-    mut reader: Reading,
-    checksums: &HashMap<u64, (u64, u32)>,
-) -> kpack_formats::Result<Vec<Listed>> {
+fn walk(mut reader: Reading, indexed: &Indexed) -> kpack_formats::Result<Vec<Listed>> {
     let mut listed = Vec::new();
     while let Some(sample) = reader.next_sample()? {
         let (offset, length) = reader.position();
-        let known = checksums.get(&offset).filter(|(len, _)| *len == length);
+        let known = indexed.get(&offset).filter(|(len, ..)| *len == length);
         let place = Place {
             offset,
             length,
-            crc32c: known.map(|(_, crc)| *crc),
+            indexed: known.map(|(_, crc, at)| (*crc, *at)),
         };
         listed.push(list(sample, place));
     }
@@ -109,17 +107,20 @@ fn foreign(json: &kpack_formats::Blob) -> Meta {
     serde_json::from_slice(&bytes).unwrap_or_default()
 }
 
-/// Length and checksum of each sample by its offset, from the index beside a shard; none where
-/// there is no whole index.
-fn checksums(found: &Found) -> HashMap<u64, (u64, u32)> {
-    let mut name = found.path.clone().into_os_string();
-    name.push(".kidx");
-    let read = || -> Option<HashMap<u64, (u64, u32)>> {
-        let mut reader = IndexReader::new(File::open(name).ok()?, Limits::default()).ok()?;
+/// Length and checksum of each sample by its offset, and where its entry stands in the index.
+type Indexed = HashMap<u64, (u64, u32, u64)>;
+
+/// What the index beside a shard says; nothing where there is no whole index.
+fn indexed(found: &Found) -> Indexed {
+    let read = || -> Option<Indexed> {
+        let file = File::open(path_of(&found.path)).ok()?;
+        let mut reader = IndexReader::new(file, Limits::default()).ok()?;
         let mut known = HashMap::new();
-        while let Some(entry) = reader.next_entry().ok()? {
+        let mut at = reader.position();
+        while let Some(entry) = reader.next_brief().ok()? {
             let extent = entry.extent;
-            known.insert(extent.offset, (extent.length, extent.crc32c));
+            known.insert(extent.offset, (extent.length, extent.crc32c, at));
+            at = reader.position();
         }
         Some(known)
     };

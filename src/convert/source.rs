@@ -6,11 +6,12 @@ use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use kpack_formats::framedir::Site;
-use kpack_formats::{ReadOptions, Sample, inflate_file};
+use kpack_formats::{ReadOptions, Sample, inflate_file, tables_at};
 
 use super::find::Found;
 use crate::mmap::{Walk, map, map_file};
 use crate::sample::{Class, SampleError, Stage};
+use crate::verify::index::path_of;
 
 /// Where a sample lies in its source: the offset and length of a shard's record or members before
 /// compression, or the number of a tree's sample.
@@ -18,8 +19,8 @@ use crate::sample::{Class, SampleError, Stage};
 pub(super) struct Place {
     pub(super) offset: u64,
     pub(super) length: u64,
-    /// CRC-32C of those bytes, where an index tells it.
-    pub(super) crc32c: Option<u32>,
+    /// CRC-32C of those bytes, where an index tells it, and where its entry stands in the index.
+    pub(super) indexed: Option<(u32, u64)>,
 }
 
 /// A source and what is open of it.
@@ -35,6 +36,8 @@ pub(super) struct Source {
 #[derive(Debug, Default)]
 struct Open {
     bytes: Option<Bytes>,
+    /// The index beside it, if there is one.
+    index: Option<Bytes>,
     /// Samples that are still to be read.
     left: u64,
 }
@@ -72,7 +75,7 @@ impl Source {
         let mut open = self.open();
         open.left = open.left.saturating_sub(1);
         if open.left == 0 {
-            open.bytes = None;
+            (open.bytes, open.index) = (None, None);
         }
         sample
     }
@@ -108,8 +111,8 @@ impl Source {
             return Err(damaged("the file became shorter: no sample"));
         };
         if place
-            .crc32c
-            .is_some_and(|crc| crc32c::crc32c(&extent) != crc)
+            .indexed
+            .is_some_and(|(crc, _)| crc32c::crc32c(&extent) != crc)
         {
             return Err(damaged(
                 "the sample does not match the checksum of its index",
@@ -119,7 +122,13 @@ impl Source {
             return Err(damaged("no sample"));
         };
         match read(extent, &self.found.path, &options).next_sample() {
-            Ok(Some(sample)) => Ok(sample),
+            Ok(Some(mut sample)) => {
+                // An index that cannot be read is no reason to lose the sample.
+                let index = place.indexed.zip(self.open().index.clone());
+                let tables = index.and_then(|((_, at), index)| tables_at(&index, at).ok());
+                sample.frame_tables = tables.unwrap_or_default();
+                Ok(sample)
+            }
             Ok(None) => Err(damaged("no sample")),
             Err(e) => Err(damaged(e.message())),
         }
@@ -140,6 +149,7 @@ impl Source {
             map(&self.found.path, Walk::Whole)?
         };
         open.bytes = Some(bytes.clone());
+        open.index = map(&path_of(&self.found.path), Walk::Parts).ok();
         Ok(bytes)
     }
 

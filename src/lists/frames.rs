@@ -22,34 +22,7 @@ pub(super) fn candidates(
     options: &GatherOptions,
     gathered: &mut Gathered,
 ) -> Result<Vec<Candidate>> {
-    let mut found: Vec<(PathBuf, Option<&'static str>, Option<String>)> = Vec::new();
-    let walk = WalkDir::new(dir).follow_links(true).sort_by_file_name();
-    let shown = |entry: &walkdir::DirEntry| {
-        entry.depth() == 0 || !entry.file_name().as_encoded_bytes().starts_with(b".")
-    };
-    for entry in walk.into_iter().filter_entry(shown) {
-        let entry = match entry {
-            Ok(entry) => entry,
-            Err(e) if e.depth() > 0 => {
-                gathered.notes.push(format!("passed over: {e}"));
-                continue;
-            }
-            Err(e) => return Err(Error::io("cannot read folder", dir)(e.into())),
-        };
-        if !entry.file_type().is_file() || !is_picture(entry.file_name().to_str()) {
-            continue;
-        }
-        let folder = entry.path().parent().unwrap_or(dir);
-        let below = folder.strip_prefix(dir).unwrap_or(folder);
-        let known = found.last().is_some_and(|(path, _, _)| path == below);
-        if below.as_os_str().is_empty() || known {
-            continue;
-        }
-        let (split, class) = folders(below);
-        found.push((below.to_owned(), split, class));
-    }
-    found.sort_by(|a, b| a.0.cmp(&b.0));
-    found.dedup_by(|a, b| a.0 == b.0);
+    let found = folders_of_pictures(dir, gathered)?;
     if found.is_empty() {
         let message = "no folder of pictures below it: expected DIR/clip, DIR/class/clip or \
                        DIR/split/class/clip with frames inside (kpack frames makes them)";
@@ -81,6 +54,42 @@ pub(super) fn candidates(
         },
     };
     Ok(found.into_iter().map(candidate).collect())
+}
+
+/// A folder of pictures below the root, and the split and class that its place names.
+type Found = (PathBuf, Option<&'static str>, Option<String>);
+
+/// Every folder below `dir` that holds pictures, by path, each once.
+fn folders_of_pictures(dir: &Path, gathered: &mut Gathered) -> Result<Vec<Found>> {
+    let mut found: Vec<Found> = Vec::new();
+    let walk = WalkDir::new(dir).follow_links(true).sort_by_file_name();
+    let shown = |entry: &walkdir::DirEntry| {
+        entry.depth() == 0 || !entry.file_name().as_encoded_bytes().starts_with(b".")
+    };
+    for entry in walk.into_iter().filter_entry(shown) {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(e) if e.depth() > 0 => {
+                gathered.notes.push(format!("passed over: {e}"));
+                continue;
+            }
+            Err(e) => return Err(Error::io("cannot read folder", dir)(e.into())),
+        };
+        if !entry.file_type().is_file() || !is_picture(entry.file_name().to_str()) {
+            continue;
+        }
+        let folder = entry.path().parent().unwrap_or(dir);
+        let below = folder.strip_prefix(dir).unwrap_or(folder);
+        let known = found.last().is_some_and(|(path, _, _)| path == below);
+        if below.as_os_str().is_empty() || known {
+            continue;
+        }
+        let (split, class) = folders(below);
+        found.push((below.to_owned(), split, class));
+    }
+    found.sort_by(|a, b| a.0.cmp(&b.0));
+    found.dedup_by(|a, b| a.0 == b.0);
+    Ok(found)
 }
 
 /// The JSON that kpack writes beside a folder of frames.

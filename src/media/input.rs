@@ -9,9 +9,10 @@ use std::sync::Arc;
 use ffmpeg_the_third as ffmpeg;
 use ffmpeg_the_third::ffi::{self, AVMediaType};
 use ffmpeg_the_third::packet::{Packet, Ref as _};
+use kpack_formats::Blob;
 
 use super::av::{Error, Result, av, check, init};
-use super::io::FileIo;
+use super::io::{FileIo, Source};
 use super::track::{SoundGrid, Track, TrackKind, describe};
 use crate::{Time, pulse};
 
@@ -28,7 +29,7 @@ pub struct Input {
     // Declared before `_io`: the format context must go before what it reads through.
     context: ffmpeg::format::context::Input,
     _io: FileIo,
-    file: Arc<File>,
+    pub(super) source: Source,
     video: Option<Track>,
     audio: Option<Track>,
     origin_nanos: i64,
@@ -41,13 +42,27 @@ pub struct Input {
 impl Input {
     /// Opens a file by its content. Reads the header only, where that says enough.
     pub fn open(file: Arc<File>) -> Result<Self> {
+        let mut input = Self::open_header(Source::File(file))?;
+        input.find_origin();
+        Ok(input)
+    }
+
+    /// Opens the media file that a blob is, as [`open`](Self::open) does.
+    pub fn open_blob(blob: Blob) -> Result<Self> {
+        let mut input = Self::open_header(Source::Blob(blob))?;
+        input.find_origin();
+        Ok(input)
+    }
+
+    /// Opens by the header alone: no packet is read, so the origin is not known.
+    pub(super) fn open_header(source: Source) -> Result<Self> {
         init();
-        let io = FileIo::open(file.clone())?;
+        let io = FileIo::open(source.clone())?;
         let context = open_context(&io)?;
         let mut input = Self {
             context,
             _io: io,
-            file,
+            source,
             video: None,
             audio: None,
             origin_nanos: 0,
@@ -64,7 +79,6 @@ impl Input {
         input.video = input.best(AVMediaType::VIDEO);
         input.audio = input.best(AVMediaType::AUDIO);
         input.discard_other_tracks();
-        input.find_origin();
         Ok(input)
     }
 
@@ -180,7 +194,8 @@ impl Input {
 
     /// Goes back to the beginning, by opening the file again where it cannot be sought.
     pub fn rewind(&mut self) -> Result<()> {
-        *self = Self::open(self.file.clone())?;
+        *self = Self::open_header(self.source.clone())?;
+        self.find_origin();
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-//! AVIO over an open file, and over memory for muxing.
+//! AVIO over an open file or a blob, and over memory for muxing.
 
 use std::ffi::c_void;
 use std::fs::File;
@@ -7,6 +7,7 @@ use std::ptr;
 use std::sync::Arc;
 
 use ffmpeg_the_third::ffi::{self, AVIOContext};
+use kpack_formats::Blob;
 
 use super::av::{Error, Result};
 use crate::pulse;
@@ -19,9 +20,38 @@ const AVSEEK_FORCE: i32 = 0x20000;
 const EIO: i32 = 5;
 const EINVAL: i32 = 22;
 
-/// What libav reads: a file by position, so that the descriptor may be shared.
+/// What libav reads: by position, so that it may be shared.
+#[derive(Clone)]
+pub(super) enum Source {
+    File(Arc<File>),
+    Blob(Blob),
+}
+
+impl Source {
+    pub(super) fn length(&self) -> u64 {
+        match self {
+            Self::File(file) => file.metadata().map(|m| m.len()).unwrap_or(0),
+            Self::Blob(blob) => blob.len(),
+        }
+    }
+
+    /// Reads some bytes from `at` on; none at the end.
+    pub(super) fn read_at(&self, into: &mut [u8], at: u64) -> std::io::Result<usize> {
+        match self {
+            Self::File(file) => file.read_at(into, at),
+            Self::Blob(blob) => {
+                let left = usize::try_from(blob.len().saturating_sub(at)).unwrap_or(usize::MAX);
+                let n = into.len().min(left);
+                let read = blob.read_at(at, &mut into[..n]);
+                read.map_err(|e| e.io_kind().unwrap_or(std::io::ErrorKind::Other))?;
+                Ok(n)
+            }
+        }
+    }
+}
+
 struct Reading {
-    file: Arc<File>,
+    source: Source,
     at: u64,
     length: u64,
 }
@@ -104,11 +134,11 @@ impl<T> Drop for Io<T> {
 }
 
 impl FileIo {
-    pub(super) fn open(file: Arc<File>) -> Result<Self> {
-        let length = file.metadata().map(|m| m.len()).unwrap_or(0);
+    pub(super) fn open(source: Source) -> Result<Self> {
+        let length = source.length();
         Self::new(
             ReadState(Reading {
-                file,
+                source,
                 at: 0,
                 length,
             }),
@@ -152,7 +182,7 @@ unsafe extern "C" fn read_file(opaque: *mut c_void, buffer: *mut u8, size: i32) 
         )
     };
     loop {
-        match state.file.read_at(buffer, state.at) {
+        match state.source.read_at(buffer, state.at) {
             Ok(0) => return ffi::AVERROR_EOF,
             Ok(n) => {
                 state.at += n as u64;

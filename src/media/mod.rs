@@ -25,6 +25,7 @@ mod mux;
 mod picture;
 mod resample;
 mod scale;
+mod table;
 mod to_jpeg;
 mod track;
 mod webp;
@@ -41,6 +42,7 @@ pub use mux::{Muxed, Muxer};
 pub use picture::{Rgb, Yuv};
 pub use resample::Resampler;
 pub use scale::{MAX_SIDE, Scaler};
+pub use table::{Packed, frame_table};
 pub use track::{Rotation, Track, TrackKind};
 
 pub use ffmpeg_the_third::packet::Packet;

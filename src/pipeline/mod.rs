@@ -55,7 +55,9 @@ use crate::{Error, Result};
 
 pub use clean::{Leftovers, clean, leftovers};
 pub(crate) use dataset::is_sealed;
-pub use dataset::{DATASET, Dataset, FileRecord, LABELS, Origin, PlanRecord, SAMPLES, ShardRecord};
+pub use dataset::{
+    DATASET, Dataset, FileRecord, LABELS, Origin, PlanRecord, SAMPLES, ShardRecord, classes,
+};
 pub use finish::merge;
 pub use options::{FailureLimit, Options};
 pub use outline::{Outline, SplitOutline};

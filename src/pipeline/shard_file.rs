@@ -147,10 +147,13 @@ impl ShardFile {
     /// Writes a sample. It counts only when it is kept. After an error that is the sample's own,
     /// the file ends where it ended before.
     pub(crate) fn append(&mut self, sample: &Sample) -> Result<Extent, FormatError> {
-        let appended = self
+        let mut appended = self
             .writer
             .append(sample)
             .map_err(|e| e.path(&self.partial));
+        if let Ok(extent) = &mut appended {
+            extent.learn(&sample.frame_tables);
+        }
         if let Err(e) = &appended
             && (e.kind() != Kind::Io || e.at().path.as_deref() != Some(&self.partial))
         {

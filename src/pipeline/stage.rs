@@ -2,11 +2,11 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use kpack_formats::{Blob, Extent, Sample};
+use kpack_formats::{Blob, Extent, Sample, Schema};
 
 use crate::pipeline::failure::write_failure;
 use crate::pipeline::plan::Plan;
-use crate::pipeline::target::Target;
+use crate::pipeline::target::{ShardTarget, Target};
 use crate::pipeline::window::Stage;
 use crate::sample::{Class, Facts, Made, SampleError, Stage as At};
 use crate::source::Clip;
@@ -68,8 +68,14 @@ where
     }
 
     fn place(&self, clip: &Clip, sample: Box<Sample>, facts: Facts) -> Work {
-        let Target::Tree(tree) = self.target else {
-            return Work::Sample(sample, facts);
+        let tree = match self.target {
+            Target::Tree(tree) => tree,
+            Target::Shards(target) => {
+                return match without_sound(target, &sample) {
+                    Some(failure) => Work::Failed(failure),
+                    None => Work::Sample(sample, facts),
+                };
+            }
         };
         match tree.write(clip, &sample) {
             Ok(extent) => {
@@ -131,6 +137,14 @@ where
         self.estimate
             .map_or(UNKNOWN, |estimate| estimate(self.plan.clip(index)))
     }
+}
+
+/// The failure of a sample without sound where the schema has no place for anything else.
+fn without_sound(target: &ShardTarget, sample: &Sample) -> Option<SampleError> {
+    let fails = target.write.schema == Schema::Sound && sample.blobs.is_empty();
+    let reason = "has no sound, which --schema sound needs: --no-audio skip leaves it out, \
+                  --no-audio silence writes silence";
+    fails.then(|| SampleError::new(&sample.key, At::Probe, Class::NoAudio, reason))
 }
 
 /// Bytes of the blobs that are not ranges of files.

@@ -42,11 +42,7 @@ pub(super) fn plan(input: &Input, arrange: &Arrange) -> Result<Plan> {
     let mut items = Vec::with_capacity(input.rows.len());
     for row in &input.rows {
         let clip = &row.clip;
-        let label = clip.labels.first().and_then(|label| match &label.text {
-            Some(text) => Some(text.clone()),
-            None => Some(label.index?.to_string()),
-        });
-        let label = label.map(|label| match names.of(&label) {
+        let label = label(clip).map(|label| match names.of(&label) {
             Some(name) => name.to_owned(),
             None => {
                 unknown.insert(label.clone());
@@ -79,14 +75,7 @@ pub(super) fn plan(input: &Input, arrange: &Arrange) -> Result<Plan> {
         });
     }
     if !names.is_empty() && !unknown.is_empty() {
-        let mut unknown: Vec<String> = unknown.into_iter().collect();
-        unknown.sort_unstable();
-        let (count, some) = (unknown.len(), unknown.iter().take(5).cloned());
-        let some: Vec<String> = some.collect();
-        let some = some.join(", ");
-        notes.push(format!(
-            "{count} classes are not in the labels file and keep their name: {some}"
-        ));
+        notes.push(of_no_name(unknown));
     }
     let unlabelled = items.iter().filter(|item| item.label.is_none()).count();
     if arrange.layout.has_class() && unlabelled > 0 {
@@ -95,6 +84,27 @@ pub(super) fn plan(input: &Input, arrange: &Arrange) -> Result<Plan> {
         ));
     }
     Ok(Plan { items, notes })
+}
+
+/// The first class of a clip: its name, or its index where it has none.
+fn label(clip: &Clip) -> Option<String> {
+    let label = clip.labels.first()?;
+    match &label.text {
+        Some(text) => Some(text.clone()),
+        None => Some(label.index?.to_string()),
+    }
+}
+
+/// Says which classes the labels file does not name.
+fn of_no_name(unknown: HashSet<String>) -> String {
+    let mut unknown: Vec<String> = unknown.into_iter().collect();
+    unknown.sort_unstable();
+    let some = &unknown[..unknown.len().min(5)];
+    format!(
+        "{} classes are not in the labels file and keep their name: {}",
+        unknown.len(),
+        some.join(", ")
+    )
 }
 
 fn file(clip: &Clip, problem: Option<&str>) -> Result<PathBuf, String> {

@@ -5,8 +5,9 @@
 //! tolerance: in a file with millisecond ticks the frame stored at 67 ms is the one for 2/30 s.
 //! Before the first frame of the clip its first frame is shown.
 
-use bytes::Bytes;
+use kpack_formats::Blob;
 
+use super::outlet::Outlet;
 use crate::Time;
 use crate::media::{self, ColorInfo, Frame, ImageEncoder, Track};
 use crate::pulse;
@@ -15,7 +16,7 @@ use crate::sample::{FrameChoice, FrameRecipe, Size};
 /// One picture of a sample.
 #[derive(Debug, Clone)]
 pub(super) struct Picture {
-    pub(super) bytes: Bytes,
+    pub(super) blob: Blob,
     /// Presentation time of its frame from the start of the source.
     pub(super) time: Time,
 }
@@ -125,9 +126,10 @@ pub(super) struct Picker<'a> {
     track: &'a Track,
     size: (u32, u32),
     encoder: &'a mut ImageEncoder,
+    outlet: Option<&'a mut dyn Outlet>,
     held: Option<(Frame, i64)>,
     /// The held frame's picture, once coded: one frame may be shown at several instants.
-    coded: Option<Bytes>,
+    coded: Option<Blob>,
     pub(super) pictures: Vec<Picture>,
     pub(super) color: Option<ColorInfo>,
 }
@@ -138,7 +140,7 @@ impl<'a> Picker<'a> {
         start: Option<i64>,
         track: &'a Track,
         size: (u32, u32),
-        encoder: &'a mut ImageEncoder,
+        (encoder, outlet): (&'a mut ImageEncoder, Option<&'a mut dyn Outlet>),
     ) -> Self {
         Self {
             targets,
@@ -146,6 +148,7 @@ impl<'a> Picker<'a> {
             track,
             size,
             encoder,
+            outlet,
             held: None,
             coded: None,
             pictures: Vec::new(),
@@ -160,9 +163,9 @@ impl<'a> Picker<'a> {
                 if self.pictures.len() as u64 >= MAX_PICTURES {
                     return Err(too_many());
                 }
-                let bytes = self.encode(frame)?;
+                let blob = self.encode(frame)?;
                 self.pictures.push(Picture {
-                    bytes,
+                    blob,
                     time: Time::from_nanos(at),
                 });
             }
@@ -209,20 +212,20 @@ impl<'a> Picker<'a> {
         let Some((frame, at)) = self.held.take() else {
             return Ok(());
         };
-        let bytes = match &self.coded {
-            Some(bytes) => bytes.clone(),
+        let blob = match &self.coded {
+            Some(blob) => blob.clone(),
             None => self.encode(&frame)?,
         };
-        self.coded = Some(bytes.clone());
+        self.coded = Some(blob.clone());
         self.pictures.push(Picture {
-            bytes,
+            blob,
             time: Time::from_nanos(at),
         });
         self.held = Some((frame, at));
         Ok(())
     }
 
-    fn encode(&mut self, frame: &Frame) -> media::Result<Bytes> {
+    fn encode(&mut self, frame: &Frame) -> media::Result<Blob> {
         let most = kpack_formats::Limits::default().members;
         if self.pictures.len() as u64 >= most {
             let message = format!("more than {most} pictures; ask for fewer frames");
@@ -230,8 +233,16 @@ impl<'a> Picker<'a> {
         }
         let (bytes, color) = self.encoder.encode(frame, self.size, self.track.rotation)?;
         self.color.get_or_insert(color);
-        pulse::hold(bytes.len());
-        Ok(bytes)
+        Ok(match &mut self.outlet {
+            Some(outlet) => {
+                pulse::step();
+                outlet.take(bytes)
+            }
+            None => {
+                pulse::hold(bytes.len());
+                bytes.into()
+            }
+        })
     }
 }
 

@@ -1,21 +1,21 @@
 //! [`make_sample`]: one clip into one sample, in one open and one pass over its packets.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use kpack_formats::Blob;
+use kpack_formats::{Blob, FrameTable};
 
 use super::audio::{self, Finished, Wanted};
 use super::frames::picture_size;
+use super::outlet::Outlet;
 use super::pass::{Decoded, measure};
 use super::{
     AudioCodec, AudioRecipe, Class, Facts, FrameChoice, ImageCodec, Made, NoAudio, Recipe,
     SampleError, Stage, VideoRecipe, sample_of, video,
 };
 use crate::Time;
-use crate::media::{self, ImageEncoder, Input, Track};
+use crate::media::{self, ImageEncoder, Input, Track, frame_table};
 use crate::pulse;
 use crate::source::Clip;
 
@@ -23,6 +23,8 @@ use crate::source::Clip;
 #[derive(Default)]
 pub struct Tools {
     images: Option<(ImageCodec, u8, ImageEncoder)>,
+    /// Where pictures go; `None` where they stay in the sample.
+    outlet: Option<Box<dyn Outlet>>,
 }
 
 impl std::fmt::Debug for Tools {
@@ -32,11 +34,19 @@ impl std::fmt::Debug for Tools {
 }
 
 impl Tools {
+    /// Tools whose pictures go to `outlet`.
+    pub(crate) fn with_outlet(outlet: Box<dyn Outlet>) -> Self {
+        let outlet = Some(outlet);
+        let images = None;
+        Self { images, outlet }
+    }
+
+    /// What makes pictures, and what takes them.
     pub(super) fn images(
         &mut self,
         codec: ImageCodec,
         quality: u8,
-    ) -> media::Result<&mut ImageEncoder> {
+    ) -> media::Result<(&mut ImageEncoder, Option<&mut dyn Outlet>)> {
         let fits = self
             .images
             .as_ref()
@@ -48,7 +58,16 @@ impl Tools {
             Some(kept) => kept,
             None => (codec, quality, ImageEncoder::new(codec, quality)?),
         };
-        Ok(&mut self.images.insert(slot).2)
+        let outlet = self.outlet.as_mut();
+        let outlet = outlet.map(|outlet| &mut **outlet as &mut dyn Outlet);
+        Ok((&mut self.images.insert(slot).2, outlet))
+    }
+
+    /// Pictures made before are of no use.
+    pub(super) fn restart(&mut self) {
+        if let Some(outlet) = &mut self.outlet {
+            outlet.restart();
+        }
     }
 }
 
@@ -63,6 +82,7 @@ pub fn make_sample(
     recipe: &Recipe,
     tools: &mut Tools,
 ) -> Result<Made, SampleError> {
+    tools.restart();
     Maker { clip, file, recipe }.make(tools)
 }
 
@@ -109,6 +129,7 @@ impl Maker<'_> {
         self.add_sound(&mut decoded, &mut input, &mut facts)?;
         self.add_video(&mut decoded, &mut input, &mut facts)?;
         let mut sample = sample_of(self.clip, decoded.blobs, &facts);
+        sample.frame_tables = decoded.tables;
         if self.recipe.video == VideoRecipe::None && sample.blobs.is_empty() && audio.is_some() {
             return Err(self.fail(Stage::Decode, Class::Corrupt, "nothing could be decoded"));
         }
@@ -308,7 +329,8 @@ impl Maker<'_> {
         let Some(made) = made else {
             return Err(self.no_frames());
         };
-        put_video(&mut out.blobs, made.name, made.blob);
+        let packed = Input::open_blob(made.blob.clone()).and_then(|mut i| frame_table(&mut i));
+        put_video(out, made.name, made.blob, packed);
         facts.encoded_frames = made.encoded;
         facts.notes.extend(made.note);
         if self.recipe.frames.is_none() {
@@ -324,7 +346,7 @@ impl Maker<'_> {
     }
 
     /// Adds the whole file as it is: a range of it, so that it never stands in memory.
-    fn add_file(&self, out: &mut Decoded, input: &Input) -> Result<(), SampleError> {
+    fn add_file(&self, out: &mut Decoded, input: &mut Input) -> Result<(), SampleError> {
         let path = self.clip.media.as_deref().unwrap_or(Path::new(""));
         let examined = self.file.metadata();
         let length = examined.map(|m| m.len()).map_err(|e| {
@@ -337,7 +359,8 @@ impl Maker<'_> {
             offset: 0,
             length,
         };
-        put_video(&mut out.blobs, video::file_name(path, input), blob);
+        let packed = frame_table(input);
+        put_video(out, video::file_name(path, input), blob, packed);
         Ok(())
     }
 }
@@ -346,11 +369,20 @@ fn round_fps(fps: f64) -> f64 {
     (fps * 1e6).round() / 1e6
 }
 
-/// Adds the video blob beside a sound blob that may have the same name, as in Ogg.
-fn put_video(blobs: &mut BTreeMap<String, Blob>, name: String, blob: Blob) {
-    let name = match blobs.contains_key(&name) {
+/// Adds the video blob beside a sound blob that may have the same name, as in Ogg; and its frame
+/// table, which is no reason to fail.
+fn put_video(
+    out: &mut Decoded,
+    name: String,
+    blob: Blob,
+    table: media::Result<Option<FrameTable>>,
+) {
+    let name = match out.blobs.contains_key(&name) {
         true => format!("video.{name}"),
         false => name,
     };
-    blobs.insert(name, blob);
+    if let Ok(Some(table)) = table {
+        out.tables.insert(name.clone(), Arc::new(table));
+    }
+    out.blobs.insert(name, blob);
 }

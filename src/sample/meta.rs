@@ -15,6 +15,7 @@ pub(crate) fn sample_of(clip: &Clip, blobs: BTreeMap<String, Blob>, facts: &Fact
         blobs,
         labels: clip.labels.clone(),
         meta: of(clip, facts),
+        ..Sample::default()
     }
 }
 

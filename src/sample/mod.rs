@@ -9,6 +9,7 @@ mod failure;
 mod frames;
 mod make;
 mod meta;
+mod outlet;
 mod parts;
 mod pass;
 mod recipe;
@@ -24,6 +25,7 @@ pub use facts::Facts;
 pub use failure::{Class, SampleError, Stage};
 pub use make::{Tools, make_sample};
 pub(crate) use meta::sample_of;
+pub(crate) use outlet::Outlet;
 pub use recipe::{
     AudioCodec, AudioRecipe, FrameChoice, FrameRecipe, ImageCodec, NoAudio, Preset, Recipe, Size,
     Trim, VideoRecipe,

@@ -243,7 +243,7 @@ impl<'a> FramesPart<'a> {
         for (k, picture) in self.picker.pictures.into_iter().enumerate() {
             out.times.push(picture.time);
             let name = picture_name(k, recipe);
-            out.blobs.insert(name, picture.bytes.into());
+            out.blobs.insert(name, picture.blob);
         }
         Ok(true)
     }

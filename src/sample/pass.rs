@@ -1,8 +1,9 @@
 //! The pass over a clip's packets: frames and sound from one reading of the file.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use kpack_formats::Blob;
+use kpack_formats::{Blob, FrameTable};
 
 use super::audio::{Finished, Sound};
 use super::choose::Chooser;
@@ -23,6 +24,7 @@ const SURE: i64 = 1_000_000_000;
 #[derive(Default)]
 pub(super) struct Decoded {
     pub(super) blobs: BTreeMap<String, Blob>,
+    pub(super) tables: BTreeMap<String, Arc<FrameTable>>,
     pub(super) times: Vec<Time>,
     pub(super) sound: Option<Finished>,
     /// Where the first frame inside the clip is shown, in nanoseconds.
@@ -48,6 +50,7 @@ impl Maker<'_> {
                 return Ok(decoded);
             }
             input.rewind().map_err(failed)?;
+            tools.restart();
         }
         let decoded = self.pass(input, tools, length, false).map_err(failed)?;
         decoded.ok_or_else(|| self.no_frames())
@@ -153,7 +156,7 @@ impl Maker<'_> {
         (recipe, length, choose): (FrameRecipe, Length, bool),
         notes: &mut Vec<String>,
     ) -> media::Result<FramesPart<'a>> {
-        let encoder = tools.images(recipe.image, recipe.quality)?;
+        let tools = tools.images(recipe.image, recipe.quality)?;
         let shown = (track.shown_width(), track.shown_height());
         let (size, kept) = picture_size(shown, self.recipe.size, self.recipe.upscale);
         let note = "smaller than asked, kept at its size; --upscale enlarges";
@@ -164,7 +167,7 @@ impl Maker<'_> {
             start: span.map(|s| s.start.nanos()),
             end: span.and_then(|s| s.end).map(Time::nanos),
         };
-        let picker = Picker::new(targets, length.start, track, size, encoder);
+        let picker = Picker::new(targets, length.start, track, size, tools);
         if kept {
             notes.push(note.to_owned());
         }

@@ -3,27 +3,18 @@
 use std::fs::File;
 use std::path::PathBuf;
 
-use kpack_formats::{IndexReader, Limits, ReadOptions};
 use rayon::prelude::*;
 use rustix::fs::{Advice, fadvise};
 use serde::Serialize;
 
 use crate::convert::Found;
-use crate::mmap::{Walk, map};
+use crate::loader::Shard;
 use crate::{Error, Result};
 
 /// Shards whose samples can be read in any order.
 #[derive(Debug)]
 pub struct Corpus {
     pub(super) shards: Vec<Shard>,
-}
-
-#[derive(Debug)]
-pub(super) struct Shard {
-    pub(super) found: Found,
-    pub(super) bytes: u64,
-    /// Offset, length and, where an index tells it, checksum of each sample.
-    pub(super) extents: Vec<(u64, u64, Option<u32>)>,
 }
 
 /// What is read, for the report.
@@ -57,7 +48,7 @@ impl Corpus {
     pub fn samples(&self) -> u64 {
         self.shards
             .iter()
-            .map(|shard| shard.extents.len() as u64)
+            .map(|shard| shard.places.len() as u64)
             .sum()
     }
 
@@ -65,7 +56,7 @@ impl Corpus {
     pub fn has_checksums(&self) -> bool {
         let known = |shard: &Shard| {
             shard.found.format.name == "tfrecord"
-                || shard.extents.iter().all(|(_, _, crc)| crc.is_some())
+                || shard.places.iter().all(|place| place.crc32c.is_some())
         };
         self.shards.iter().all(known)
     }
@@ -73,10 +64,10 @@ impl Corpus {
     /// What is read.
     pub fn described(&self) -> Described {
         let mut hash = 0;
-        for (offset, length, crc) in self.shards.iter().flat_map(|shard| &shard.extents) {
-            hash = crc32c::crc32c_append(hash, &offset.to_le_bytes());
-            hash = crc32c::crc32c_append(hash, &length.to_le_bytes());
-            hash = crc32c::crc32c_append(hash, &crc.unwrap_or(0).to_le_bytes());
+        for place in self.shards.iter().flat_map(|shard| &shard.places) {
+            hash = crc32c::crc32c_append(hash, &place.offset.to_le_bytes());
+            hash = crc32c::crc32c_append(hash, &place.length.to_le_bytes());
+            hash = crc32c::crc32c_append(hash, &place.crc32c.unwrap_or(0).to_le_bytes());
         }
         let first = self.shards.first();
         let path = first.map(|shard| match self.shards.len() {
@@ -110,59 +101,4 @@ impl Corpus {
         }
         Ok(())
     }
-}
-
-impl Shard {
-    fn list(found: Found) -> Result<Self> {
-        let usage = |what: &str| {
-            let path = found.path.display();
-            Err(Error::usage(format!("{path}: {what}")))
-        };
-        if found.is_tree() {
-            return usage("frame directories are not measured; kpack convert makes shards of them");
-        }
-        let bytes = map(&found.path, Walk::Parts).map_err(Error::io("cannot read", &found.path))?;
-        let head = &bytes[..bytes.len().min(1024)];
-        let (Some(read), true) = (
-            found.format.read,
-            bytes.is_empty() || (found.format.sniff)(head),
-        ) else {
-            return usage("compressed shards are not measured; kpack convert writes plain ones");
-        };
-        let length = bytes.len() as u64;
-        if let Some(extents) = indexed(&found, length) {
-            return Ok(Self {
-                found,
-                bytes: length,
-                extents,
-            });
-        }
-        let options = ReadOptions {
-            unchecked: true,
-            ..ReadOptions::default()
-        };
-        let (mut reader, mut extents) = (read(bytes, &found.path, &options), Vec::new());
-        while reader.next_sample()?.is_some() {
-            let (offset, length) = reader.position();
-            extents.push((offset, length, None));
-        }
-        Ok(Self {
-            found,
-            bytes: length,
-            extents,
-        })
-    }
-}
-
-/// The extents as the index beside the shard has them, if it is of this shard.
-fn indexed(found: &Found, length: u64) -> Option<Vec<(u64, u64, Option<u32>)>> {
-    let mut name = found.path.clone().into_os_string();
-    name.push(".kidx");
-    let mut reader = IndexReader::new(File::open(name).ok()?, Limits::default()).ok()?;
-    let mut extents = Vec::new();
-    while let Some(entry) = reader.next_entry().ok()? {
-        let extent = entry.extent;
-        extents.push((extent.offset, extent.length, Some(extent.crc32c)));
-    }
-    (reader.shard_bytes() == Some(length)).then_some(extents)
 }

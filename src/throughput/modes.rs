@@ -9,15 +9,14 @@ use std::time::Instant;
 use bytes::Bytes;
 use kpack_formats::{Blob, ReadOptions, Sample};
 
-use super::corpus::{Corpus, Shard};
+use super::corpus::Corpus;
 use super::{Pass, Task};
+use crate::loader::{LARGE, Place, Shard};
 use crate::mmap::{Ahead, Walk, map_ahead};
 use crate::pipeline::shuffle;
 use crate::{Error, Result};
 
 const PAGE: usize = 4096;
-/// From this length on a call that maps all of a sample is cheaper than to map page by page.
-const LARGE: u64 = 128 << 10;
 
 /// Runs `each` for the numbers below `count` on `threads` threads; each takes the next that is
 /// left.
@@ -78,7 +77,7 @@ pub(super) fn read_loop(corpus: &Corpus, threads: usize) -> Result<Pass> {
             black_box(&buffer[..n]);
             pass.bytes += n as u64;
         }
-        pass.samples += shard.extents.len() as u64;
+        pass.samples += shard.places.len() as u64;
         Ok(())
     })
 }
@@ -118,7 +117,7 @@ pub(super) fn shuffled(corpus: &Corpus, task: &Task) -> Result<Pass> {
             return Ok(());
         };
         let (bytes, ahead) = open(shard, Walk::Parts)?;
-        let mut samples: Vec<usize> = (0..shard.extents.len()).collect();
+        let mut samples: Vec<usize> = (0..shard.places.len()).collect();
         shuffle(&mut samples, task.seed ^ number as u64);
         let mut begun = Instant::now();
         for sample in samples {
@@ -139,7 +138,7 @@ pub(super) fn random(corpus: &Corpus, task: &Task) -> Result<Pass> {
     let mapped = mapped?;
     let mut order: Vec<(u32, u32)> = Vec::new();
     for (i, shard) in corpus.shards.iter().enumerate() {
-        order.extend((0..shard.extents.len()).map(|n| (i as u32, n as u32)));
+        order.extend((0..shard.places.len()).map(|n| (i as u32, n as u32)));
     }
     shuffle(&mut order, task.seed);
     /// Samples that a thread takes at a time.
@@ -194,7 +193,7 @@ fn count(pass: &mut Pass, length: u64, begun: Instant) -> Instant {
 
 /// Reads the sample of this number alone and gives the length of its extent.
 fn one(shard: &Shard, task: &Task, (bytes, ahead): (&Bytes, &Ahead), number: usize) -> Result<u64> {
-    let Some((offset, length, _)) = shard.extents.get(number) else {
+    let Some(Place { offset, length, .. }) = shard.places.get(number) else {
         return Ok(0);
     };
     if *length >= LARGE {
@@ -214,7 +213,7 @@ fn one(shard: &Shard, task: &Task, (bytes, ahead): (&Bytes, &Ahead), number: usi
 /// Looks at all bytes of a sample: hashes them, or touches each page.
 fn look(shard: &Shard, task: &Task, sample: &Sample, extent: &Bytes, number: usize) -> Result<()> {
     if task.crc && shard.found.format.name != "tfrecord" {
-        let expected = shard.extents.get(number).and_then(|(_, _, crc)| *crc);
+        let expected = shard.places.get(number).and_then(|place| place.crc32c);
         let found = crc32c::crc32c(extent);
         if expected.is_some_and(|expected| expected != found) {
             let text = "the sample does not match the checksum of its index";

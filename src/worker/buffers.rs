@@ -34,13 +34,18 @@ impl Buffers {
         }
     }
 
-    /// The bytes of `buffer`, which comes back when the last of them is dropped.
-    pub(super) fn lend(&self, buffer: Vec<u8>) -> Bytes {
+    /// The bytes of `buffer`, which comes back when the last of them is dropped. It keeps not much
+    /// more memory than they need.
+    pub(super) fn lend(&self, mut buffer: Vec<u8>) -> Bytes {
+        let length = buffer.len();
+        if buffer.capacity() / 2 > length.max(SMALL) {
+            buffer.shrink_to(length);
+        }
         let home = self.clone();
         Bytes::from_owner(Lent { buffer, home })
     }
 
-    fn give_back(&self, mut buffer: Vec<u8>) {
+    pub(super) fn give_back(&self, mut buffer: Vec<u8>) {
         buffer.clear();
         if !(1..=KEPT).contains(&buffer.capacity()) {
             return;
@@ -70,6 +75,32 @@ impl AsRef<[u8]> for Lent {
 impl Drop for Lent {
     fn drop(&mut self) {
         self.home.give_back(std::mem::take(&mut self.buffer));
+    }
+}
+
+/// The bytes of pictures that came, in a buffer that goes back to the others.
+pub(super) struct Pictures<'a> {
+    pub(super) bytes: Vec<u8>,
+    buffers: &'a Buffers,
+}
+
+impl<'a> Pictures<'a> {
+    /// For about `usual` bytes.
+    pub(super) fn new(usual: u64, buffers: &'a Buffers) -> Self {
+        Self {
+            bytes: buffers.take(usual),
+            buffers,
+        }
+    }
+
+    pub(super) fn lend(mut self) -> Bytes {
+        self.buffers.lend(std::mem::take(&mut self.bytes))
+    }
+}
+
+impl Drop for Pictures<'_> {
+    fn drop(&mut self) {
+        self.buffers.give_back(std::mem::take(&mut self.bytes));
     }
 }
 

@@ -11,17 +11,18 @@ use std::path::Path;
 use std::process::{ChildStderr, Command, Stdio};
 use std::sync::Arc;
 
-use kpack_formats::Blob;
-use rustix::buffer::spare_capacity;
+use kpack_formats::{Blob, Limits};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use serde::Serialize;
 
-use super::buffers::Buffers;
+use super::buffers::{Buffers, Pictures};
 use super::watch::{End, Lost, TICK, Watch};
-use super::wire::{self, ClipBody, FailedBody, HEADER, Hello, Kind, SampleBody};
+use super::wire::{self, ClipBody, FailedBody, HEADER, Hello, Kind, LookBody, PLACE, SampleBody};
 use super::{Program, Sandbox};
 use crate::sample::{Made, Recipe, SampleError, sample_of};
 use crate::source::Clip;
+use crate::verify::Seen;
 
 /// Bytes of the standard error that are kept.
 const TAIL: usize = 400;
@@ -39,6 +40,8 @@ pub(super) struct Child {
     greeted: bool,
     /// Clips made.
     pub(super) served: u32,
+    /// Bytes of the last sample.
+    usual: u64,
 }
 
 impl Drop for Child {
@@ -81,12 +84,22 @@ impl Child {
             tail: Vec::new(),
             greeted: false,
             served: 0,
+            usual: 0,
         })
+    }
+
+    /// Hears another than its process, as if it were new or, `greeted`, had said its Hello.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn rewire(&mut self, socket: UnixStream, greeted: bool) {
+        self.socket = socket;
+        self.greeted = greeted;
+        self.tail.clear();
     }
 
     /// Waits for the child's first message.
     pub(super) fn greet(&mut self, watch: &mut Watch) -> Result<Sandbox, Lost> {
-        let (kind, body) = self.receive(watch)?;
+        let (kind, length) = self.head(watch)?;
+        let body = self.body(length, watch)?;
         let hello: Hello = match kind {
             Kind::Hello => wire::parse(kind, &body)?,
             _ => return Err(wire::Broken(format!("a {kind:?} instead of a Hello")).into()),
@@ -100,6 +113,29 @@ impl Child {
         Ok(hello.sandbox)
     }
 
+    /// Has the media `file` of the sample `key` decoded and looked at. Errors as in `make`.
+    pub(super) fn look(
+        &mut self,
+        key: &str,
+        file: &File,
+        watch: &mut Watch,
+    ) -> Result<Result<Seen, SampleError>, Lost> {
+        let key = key.to_owned();
+        self.ask(Kind::Look, &LookBody { key: key.clone() }, file, watch)?;
+        let seen = loop {
+            let (kind, length) = self.head(watch)?;
+            let body = self.body(length, watch)?;
+            match kind {
+                Kind::Pulse => watch.hear(wire::parse_pulse(&body)?),
+                Kind::Seen => break Ok(wire::parse(kind, &body)?),
+                Kind::Failed => break Err(failed(&key, wire::parse(kind, &body)?)),
+                other => return Err(out_of_turn(other)),
+            }
+        };
+        self.served += 1;
+        Ok(seen)
+    }
+
     /// Makes a sample. An inner error is what the child found; an outer one, that it is lost.
     pub(super) fn make(
         &mut self,
@@ -109,20 +145,28 @@ impl Child {
         watch: &mut Watch,
         buffers: &Buffers,
     ) -> Result<Result<Made, SampleError>, Lost> {
-        if !self.greeted {
-            self.greet(watch)?;
-        }
-        self.send(clip, file, recipe)?;
+        let extension = clip.media.as_deref().and_then(Path::extension);
+        let body = ClipBody {
+            key: clip.key.clone(),
+            extension: extension.and_then(|e| e.to_str()).map(str::to_owned),
+            range: ClipBody::of_span(clip.span),
+            recipe: recipe.clone(),
+        };
+        self.ask(Kind::Clip, &body, file, watch)?;
+        let mut pictures = Pictures::new(self.usual, buffers);
         let made = loop {
-            let (kind, body) = self.receive(watch)?;
+            let (kind, length) = self.head(watch)?;
+            if kind == Kind::Pictures {
+                self.pictures(length, &mut pictures.bytes, watch)?;
+                continue;
+            }
+            let body = self.body(length, watch)?;
             match kind {
                 Kind::Pulse => watch.hear(wire::parse_pulse(&body)?),
-                Kind::Sample => break Ok(self.sample(clip, file, &body, watch, buffers)?),
+                Kind::Sample => break Ok(self.sample(clip, file, &body, watch, pictures)?),
                 Kind::Skipped => break Ok(Made::Skipped(wire::parse(kind, &body)?)),
-                Kind::Failed => break Err(failed(clip, wire::parse(kind, &body)?)),
-                Kind::Hello | Kind::Clip | Kind::End => {
-                    return Err(wire::Broken(format!("a {kind:?} out of turn")).into());
-                }
+                Kind::Failed => break Err(failed(&clip.key, wire::parse(kind, &body)?)),
+                other => return Err(out_of_turn(other)),
             }
         };
         self.served += 1;
@@ -146,16 +190,18 @@ impl Child {
         (ended, said.split_whitespace().collect::<Vec<_>>().join(" "))
     }
 
-    /// Sends a clip with its open file.
-    fn send(&mut self, clip: &Clip, file: &File, recipe: &Recipe) -> Result<(), Lost> {
-        let extension = clip.media.as_deref().and_then(Path::extension);
-        let body = ClipBody {
-            key: clip.key.clone(),
-            extension: extension.and_then(|e| e.to_str()).map(str::to_owned),
-            range: ClipBody::of_span(clip.span),
-            recipe: recipe.clone(),
-        };
-        let message = wire::message(Kind::Clip, &body)?;
+    /// Sends a job with its open file.
+    fn ask(
+        &mut self,
+        kind: Kind,
+        body: &impl Serialize,
+        file: &File,
+        watch: &mut Watch,
+    ) -> Result<(), Lost> {
+        if !self.greeted {
+            self.greet(watch)?;
+        }
+        let message = wire::message(kind, body)?;
         let fds = [file.as_fd()];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut control = SendAncillaryBuffer::new(&mut space);
@@ -169,18 +215,37 @@ impl Child {
         }
     }
 
-    /// The next message.
-    fn receive(&mut self, watch: &mut Watch) -> Result<(Kind, Vec<u8>), Lost> {
+    /// The next message's kind, and the length of its body.
+    fn head(&mut self, watch: &mut Watch) -> Result<(Kind, u64), Lost> {
         let mut header = [0; HEADER];
         self.exact(&mut header, watch)?;
-        let (kind, length) = wire::parse_header(&header)?;
+        Ok(wire::parse_header(&header)?)
+    }
+
+    /// The body of a message.
+    fn body(&mut self, length: u64, watch: &mut Watch) -> Result<Vec<u8>, Lost> {
         let mut body = Vec::new();
         while (body.len() as u64) < length {
             let begin = body.len();
             body.resize(begin + (length - begin as u64).min(GROWTH) as usize, 0);
             self.exact(&mut body[begin..], watch)?;
         }
-        Ok((kind, body))
+        Ok(body)
+    }
+
+    /// Takes pictures that come before the sample is whole.
+    fn pictures(&mut self, length: u64, into: &mut Vec<u8>, watch: &mut Watch) -> Result<(), Lost> {
+        let mut place = [0; PLACE];
+        self.exact(&mut place, watch)?;
+        let begin = u64::from_le_bytes(place);
+        let length = length.saturating_sub(PLACE as u64);
+        let most = Limits::default().sample_bytes;
+        if begin > into.len() as u64 || begin + length > most {
+            let message = format!("{length} bytes of pictures at {begin} of {}", into.len());
+            return Err(wire::Broken(message).into());
+        }
+        into.truncate(begin as usize);
+        self.append(into, length, watch)
     }
 
     /// Reads until `into` is full.
@@ -208,59 +273,71 @@ impl Child {
         }
     }
 
-    /// Receives the bytes of a sample and puts it together.
+    /// Receives the rest of a sample and puts it together.
     fn sample(
         &mut self,
         clip: &Clip,
         file: &Arc<File>,
         body: &[u8],
         watch: &mut Watch,
-        buffers: &Buffers,
+        mut pictures: Pictures<'_>,
     ) -> Result<Made, Lost> {
         let body: SampleBody = wire::parse(Kind::Sample, body)?;
-        let total = body.check(file.metadata()?.len())?;
-        let mut bytes = buffers.take(total);
+        let bytes = &mut pictures.bytes;
+        let mut next = bytes.len();
+        let follow = body.check(file.metadata()?.len(), next as u64)?;
+        let total = next + follow as usize;
         // The next message comes along, so that what is too long or too short is noticed here.
-        self.fill(&mut bytes, total + HEADER as u64, watch)?;
-        if bytes.split_off(total as usize) != wire::header(Kind::End, 0) {
+        self.append(bytes, follow + HEADER as u64, watch)?;
+        if bytes.split_off(total) != wire::header(Kind::End, 0) {
             return Err(wire::Broken("other bytes than it said".to_owned()).into());
         }
-        let mut bytes = buffers.lend(bytes);
+        self.usual = total as u64;
+        let bytes = pictures.lend();
         let path: Arc<Path> = clip.media.as_deref().unwrap_or(Path::new("")).into();
         let mut blobs = BTreeMap::new();
         for blob in body.blobs {
-            let (offset, length) = (blob.from, blob.length);
-            let blob_bytes = match offset {
-                Some(offset) => Blob::File {
+            let length = blob.length;
+            // `check` has seen that all ranges are inside, and added up what follows.
+            let range = |from: usize| bytes.slice(from..from + length as usize);
+            let made = match (blob.from, blob.at) {
+                (Some(offset), _) => Blob::File {
                     file: file.clone(),
                     path: path.clone(),
                     offset,
                     length,
                 },
-                // `check` has added up the lengths.
-                None => bytes.split_to(length as usize).into(),
+                (None, Some(at)) => range(at as usize).into(),
+                (None, None) => {
+                    next += length as usize;
+                    range(next - length as usize).into()
+                }
             };
-            blobs.insert(blob.name, blob_bytes);
+            blobs.insert(blob.name, made);
         }
-        let sample = sample_of(clip, blobs, &body.facts);
+        let mut sample = sample_of(clip, blobs, &body.facts);
+        let tables = body.frame_tables.into_iter();
+        sample.frame_tables = tables.map(|(name, table)| (name, table.into())).collect();
         Ok(Made::Sample(Box::new(sample), Box::new(body.facts)))
     }
 
-    /// Reads until `into` has `length` bytes; memory grows with what comes.
-    fn fill(&mut self, into: &mut Vec<u8>, length: u64, watch: &mut Watch) -> Result<(), Lost> {
-        while (into.len() as u64) < length {
-            let missing = length - into.len() as u64;
-            if into.len() == into.capacity() {
-                let more = missing.min(GROWTH) as usize;
-                let reserved = into.try_reserve_exact(more);
+    /// Reads `length` bytes more; memory grows with what comes.
+    fn append(&mut self, into: &mut Vec<u8>, length: u64, watch: &mut Watch) -> Result<(), Lost> {
+        let whole = into.len() as u64 + length;
+        while (into.len() as u64) < whole {
+            let missing = (whole - into.len() as u64).min(GROWTH);
+            if into.capacity() - into.len() < missing as usize {
+                let more = (into.capacity() as u64).clamp(missing, GROWTH);
+                let reserved = into.try_reserve_exact(more as usize);
                 reserved.map_err(|_| Lost::System(ErrorKind::OutOfMemory.into()))?;
             }
-            let read = rustix::io::read(&self.socket, spare_capacity(into));
-            self.come(read, watch)?;
+            match (&self.socket).take(missing).read_to_end(into) {
+                Ok(read) if (read as u64) < missing => return Err(Lost::Ended),
+                Ok(_) => {}
+                Err(e) if e.kind() == ErrorKind::WouldBlock => self.wait(watch)?,
+                Err(e) => return Err(e.into()),
+            }
             watch.received();
-        }
-        if into.len() as u64 > length {
-            return Err(wire::Broken("more bytes than it said".to_owned()).into());
         }
         Ok(())
     }
@@ -316,8 +393,12 @@ impl Child {
     }
 }
 
-fn failed(clip: &Clip, body: FailedBody) -> SampleError {
-    let error = SampleError::new(&clip.key, body.stage, body.class, body.reason);
+fn out_of_turn(kind: Kind) -> Lost {
+    wire::Broken(format!("a {kind:?} out of turn")).into()
+}
+
+fn failed(key: &str, body: FailedBody) -> SampleError {
+    let error = SampleError::new(key, body.stage, body.class, body.reason);
     match body.cause {
         Some(cause) => error.because(cause),
         None => error,

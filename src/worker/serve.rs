@@ -1,25 +1,25 @@
 //! [`serve`]: the life of a child process.
 
 use std::fs::File;
-use std::io::{self, IoSlice, IoSliceMut, Read as _, Write as _};
+use std::io::{self, IoSliceMut, Read as _, Write as _};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use kpack_formats::{Blob, Limits, Sample};
+use kpack_formats::{Blob, FrameTable, Limits, Sample};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 
 use super::fault::Fault;
+use super::outgoing::{Outgoing, write_parts};
 use super::sandbox;
-use super::wire::{self, BlobBody, Broken, ClipBody, FailedBody, HEADER, Hello, Kind, SampleBody};
+use super::wire::{
+    self, BlobBody, Broken, ClipBody, FailedBody, HEADER, Hello, Kind, LookBody, SampleBody,
+};
 use crate::sample::{Class, Facts, Made, SampleError, Stage, Tools, make_sample};
 use crate::source::Clip;
 use crate::{media, pulse};
-
-/// Parts handed to one write.
-const PARTS: usize = 256;
 
 /// Serves the parent behind standard input until it hangs up: the whole work of a child process.
 ///
@@ -36,15 +36,29 @@ pub fn serve(check: bool) -> io::Result<()> {
     let sandbox = sandbox::enter(check);
     let version = env!("CARGO_PKG_VERSION").to_owned();
     socket.write_all(&wire::message(Kind::Hello, &Hello { version, sandbox })?)?;
-    let mut tools = Tools::default();
-    while let Some((body, file)) = next(&mut socket)? {
-        answer(&mut socket, &body, Arc::new(file), &mut tools)?;
+    let outgoing = Outgoing::new(&socket)?;
+    let mut tools = Tools::with_outlet(Box::new(outgoing.clone()));
+    while let Some((job, file)) = next(&mut socket)? {
+        let file = Arc::new(file);
+        match job {
+            Job::Clip(body) => answer(&mut socket, &body, file, &mut tools, &outgoing)?,
+            Job::Look(body) => look(&mut socket, &body, file)?,
+        }
     }
     Ok(())
 }
 
-/// The next clip and its file; `None` where the parent has hung up.
-fn next(socket: &mut UnixStream) -> io::Result<Option<(ClipBody, File)>> {
+/// What the parent wants of a file.
+#[derive(Debug)]
+pub(super) enum Job {
+    /// Its sample.
+    Clip(Box<ClipBody>),
+    /// What is seen and heard when it is decoded.
+    Look(LookBody),
+}
+
+/// The next job and its file; `None` where the parent has hung up.
+pub(super) fn next(socket: &mut UnixStream) -> io::Result<Option<(Job, File)>> {
     let mut header = [0; HEADER];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
@@ -63,12 +77,42 @@ fn next(socket: &mut UnixStream) -> io::Result<Option<(ClipBody, File)>> {
     });
     let file: OwnedFd = file.ok_or_else(|| Broken("a clip without its file".to_owned()))?;
     let (kind, length) = wire::parse_header(&header)?;
-    if got != HEADER || kind != Kind::Clip {
+    if got != HEADER || !matches!(kind, Kind::Clip | Kind::Look) {
         return Err(Broken(format!("a {kind:?} out of turn")).into());
     }
     let mut body = vec![0; length as usize];
     socket.read_exact(&mut body)?;
-    Ok(Some((wire::parse(kind, &body)?, File::from(file))))
+    let job = match kind {
+        Kind::Look => Job::Look(wire::parse(kind, &body)?),
+        _ => Job::Clip(wire::parse(kind, &body)?),
+    };
+    Ok(Some((job, File::from(file))))
+}
+
+/// Decodes a media file and tells what came out.
+fn look(socket: &mut UnixStream, body: &LookBody, file: Arc<File>) -> io::Result<()> {
+    let fault = Fault::of(&body.key);
+    let seen = pulse::heard(tell(socket)?, || {
+        fault.strike();
+        crate::verify::watch_media(&file)
+    });
+    let message = match seen {
+        Ok(seen) => wire::message(Kind::Seen, &seen)?,
+        Err(reason) => {
+            let e = SampleError::new(&body.key, Stage::Decode, Class::Corrupt, reason);
+            wire::message(Kind::Failed, &failure(e))?
+        }
+    };
+    socket.write_all(&message)
+}
+
+/// Tells the parent signs of life.
+fn tell(socket: &UnixStream) -> io::Result<impl FnMut(pulse::Signs) + 'static> {
+    let mut teller = socket.try_clone()?;
+    Ok(move |signs| {
+        // A parent that has gone is noticed with the answer.
+        let _ = teller.write_all(&wire::pulse(signs));
+    })
 }
 
 fn answer(
@@ -76,6 +120,7 @@ fn answer(
     body: &ClipBody,
     file: Arc<File>,
     tools: &mut Tools,
+    outgoing: &Outgoing,
 ) -> io::Result<()> {
     let clip = Clip {
         key: body.key.clone(),
@@ -87,19 +132,17 @@ fn answer(
         ..Clip::default()
     };
     let fault = Fault::of(&body.key);
-    let mut teller = socket.try_clone()?;
-    let tell = move |signs| {
-        // A parent that has gone is noticed with the answer.
-        let _ = teller.write_all(&wire::pulse(signs));
-    };
-    let made = pulse::heard(tell, || {
+    let made = pulse::heard(tell(socket)?, || {
         fault.strike();
         make_sample(&clip, &file, &body.recipe, tools)
     });
     match made {
-        Ok(Made::Sample(sample, facts)) => match too_large(&body.key, &sample) {
+        Ok(Made::Sample(sample, facts)) => match too_large(&body.key, &sample, &file) {
             Some(e) => socket.write_all(&wire::message(Kind::Failed, &failure(e))?),
-            None => send(socket, &sample, *facts, fault),
+            None => {
+                outgoing.flush()?;
+                send(socket, &sample, *facts, &file, fault)
+            }
         },
         Ok(Made::Skipped(reason)) => socket.write_all(&wire::message(Kind::Skipped, &reason)?),
         // It is the parent that stops.
@@ -109,12 +152,12 @@ fn answer(
 }
 
 /// Refuses what the parent would not take.
-fn too_large(key: &str, sample: &Sample) -> Option<SampleError> {
-    let in_memory = sample.blobs.values().filter_map(|blob| match blob {
-        Blob::Bytes(bytes) => Some(bytes.len() as u64),
-        Blob::File { .. } => None,
+fn too_large(key: &str, sample: &Sample, media: &Arc<File>) -> Option<SampleError> {
+    let made = sample.blobs.values().filter_map(|blob| match blob {
+        Blob::File { file, .. } if Arc::ptr_eq(file, media) => None,
+        blob => Some(blob.len()),
     });
-    let (bytes, most) = (in_memory.sum::<u64>(), Limits::default().sample_bytes);
+    let (bytes, most) = (made.sum::<u64>(), Limits::default().sample_bytes);
     let reason = format!("a sample of {bytes} bytes is larger than {most}: ask for less of it");
     let error = || SampleError::new(key, Stage::Encode, Class::TooLarge, reason);
     (bytes > most).then(error)
@@ -134,19 +177,34 @@ fn failure(e: SampleError) -> FailedBody {
     }
 }
 
-/// Sends what is in memory; of a range of the file, only which.
-fn send(socket: &mut UnixStream, sample: &Sample, facts: Facts, fault: Fault) -> io::Result<()> {
-    let blob = |(name, blob): (&String, &Blob)| BlobBody {
-        name: name.clone(),
-        length: blob.len(),
-        from: match blob {
-            Blob::Bytes(_) => None,
-            Blob::File { offset, .. } => Some(*offset),
-        },
+/// Sends what is in memory; of a range of the media file and of pictures that were sent, only which.
+fn send(
+    socket: &mut UnixStream,
+    sample: &Sample,
+    facts: Facts,
+    media: &Arc<File>,
+    fault: Fault,
+) -> io::Result<()> {
+    let blob = |(name, blob): (&String, &Blob)| {
+        let (from, at) = match blob {
+            Blob::Bytes(_) => (None, None),
+            Blob::File { file, offset, .. } if Arc::ptr_eq(file, media) => (Some(*offset), None),
+            Blob::File { offset, .. } => (None, Some(*offset)),
+        };
+        let (name, length) = (name.clone(), blob.len());
+        BlobBody {
+            name,
+            length,
+            from,
+            at,
+        }
     };
     let mut body = SampleBody {
         blobs: sample.blobs.iter().map(blob).collect(),
         facts,
+        frame_tables: (sample.frame_tables.iter())
+            .map(|(name, table)| (name.clone(), FrameTable::clone(table)))
+            .collect(),
     };
     fault.lie(&mut body);
     let head = wire::message(Kind::Sample, &body)?;
@@ -160,19 +218,5 @@ fn send(socket: &mut UnixStream, sample: &Sample, facts: Facts, fault: Fault) ->
         .chain(blobs)
         .chain([&end[..]])
         .collect();
-    // Few writes: each wakes the parent.
-    for parts in parts.chunks(PARTS) {
-        let mut parts: Vec<IoSlice<'_>> = parts.iter().map(|part| IoSlice::new(part)).collect();
-        let mut left = &mut parts[..];
-        while !left.is_empty() {
-            let written = match socket.write_vectored(left) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(written) => written,
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-                Err(e) => return Err(e),
-            };
-            IoSlice::advance_slices(&mut left, written);
-        }
-    }
-    Ok(())
+    write_parts(socket, &parts)
 }

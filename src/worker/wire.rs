@@ -7,18 +7,26 @@
 //!   Hello {version, sandbox}  ──────>
 //!                             <──────  Clip {key, extension, range, recipe}, and the open file
 //!   Pulse steps, held, length ──────>  (at most ten a second)
+//!   Pictures at, bytes        ──────>  (as they are made)
 //!   Sample {blobs, facts}     ──────>
-//!   bytes of all blobs, End   ──────>
+//!   bytes of the others, End  ──────>
 //!     or Skipped, or Failed   ──────>
+//!
+//!                             <──────  Look {key}, and the open file
+//!   Pulse ..                  ──────>
+//!   Seen, or Failed           ──────>
 //! ```
 //!
 //! Bodies are JSON but for a pulse's. The parent believes nothing: every length has a limit, memory
 //! grows only with the bytes that really come, names are checked, and a file's range must lie in the
-//! file that the parent itself has opened. A blob that is a range of the file is only named.
+//! file that the parent itself has opened. A blob that is a range of the file is only named. Pictures lie
+//! one behind the other; those that go back (to 0: all begins anew) take the place of what came from
+//! there on.
 
+use std::collections::BTreeMap;
 use std::io;
 
-use kpack_formats::Limits;
+use kpack_formats::{FrameTable, Limits};
 use serde::{Deserialize, Serialize};
 
 use super::Sandbox;
@@ -28,6 +36,10 @@ use crate::sample::{Class, Facts, Recipe, Stage};
 use crate::source::Span;
 
 const MAGIC: [u8; 4] = *b"kpw1";
+/// Most bytes of pictures in one message.
+pub(super) const PICTURES: u64 = 1 << 20;
+/// Bytes of the place of pictures, before them.
+pub(super) const PLACE: usize = 8;
 /// Bytes of a message's header.
 pub(super) const HEADER: usize = 16;
 
@@ -37,29 +49,37 @@ pub(super) enum Kind {
     Hello,
     Clip,
     Pulse,
+    Pictures,
     Sample,
     End,
     Skipped,
     Failed,
+    Look,
+    Seen,
 }
 
 impl Kind {
-    const ALL: [Kind; 7] = [
+    pub(super) const ALL: [Kind; 10] = [
         Kind::Hello,
         Kind::Clip,
         Kind::Pulse,
+        Kind::Pictures,
         Kind::Sample,
         Kind::End,
         Kind::Skipped,
         Kind::Failed,
+        Kind::Look,
+        Kind::Seen,
     ];
 
     /// Longest body in bytes.
     const fn most(self) -> u64 {
         match self {
-            Kind::Hello | Kind::Skipped | Kind::Failed => 64 << 10,
+            Kind::Hello | Kind::Skipped | Kind::Failed | Kind::Seen => 64 << 10,
+            Kind::Look => 16 << 10,
             Kind::Clip => 1 << 20,
             Kind::Pulse => 24,
+            Kind::Pictures => PLACE as u64 + PICTURES,
             // The names and lengths of as many blobs as a sample may have.
             Kind::Sample => 256 << 20,
             Kind::End => 0,
@@ -176,14 +196,24 @@ impl ClipBody {
     }
 }
 
+/// A media file to be decoded and looked at.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct LookBody {
+    /// Key of the sample that it belongs to.
+    pub(super) key: String,
+}
+
 /// What comes before a sample's bytes.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct SampleBody {
     pub(super) blobs: Vec<BlobBody>,
     pub(super) facts: Facts,
+    /// By the names of blobs.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) frame_tables: BTreeMap<String, FrameTable>,
 }
 
-/// A blob: its bytes follow, or it is a range of the media file.
+/// A blob: its bytes follow, or came as pictures, or it is a range of the media file.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct BlobBody {
     pub(super) name: String,
@@ -191,26 +221,43 @@ pub(super) struct BlobBody {
     /// First byte in the media file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) from: Option<u64>,
+    /// First byte in the pictures that came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) at: Option<u64>,
 }
 
 impl SampleBody {
-    /// Bytes that follow, where all is as it may be. `file` is the length of the media file.
-    pub(super) fn check(&self, file: u64) -> Result<u64, Broken> {
+    /// Bytes that follow, where all is as it may be. `file` is the length of the media file, `pictures`
+    /// the bytes of pictures that came.
+    pub(super) fn check(&self, file: u64, pictures: u64) -> Result<u64, Broken> {
         let limits = Limits::default();
-        let mut bytes = 0_u64;
         if self.blobs.len() as u64 > limits.members {
             return Err(Broken(format!("{} blobs", self.blobs.len())));
         }
+        let (mut bytes, mut follow) = (0_u64, 0_u64);
+        let mut last = (0_u64, 0_u64);
         for blob in &self.blobs {
             kpack_formats::check_blob_name(&blob.name).map_err(|e| Broken(e.to_string()))?;
-            let outside = |from: u64| from.checked_add(blob.length).is_none_or(|end| end > file);
-            match blob.from {
-                Some(from) if outside(from) => {
-                    return Err(Broken(format!("a range outside the file in {}", blob.name)));
+            let ends_in = |from: u64, all: u64| from.checked_add(blob.length).filter(|e| *e <= all);
+            match (blob.from, blob.at) {
+                (Some(from), None) => {
+                    let outside = || Broken(format!("a range outside the file in {}", blob.name));
+                    ends_in(from, file).ok_or_else(outside)?;
+                    continue;
                 }
-                Some(_) => {}
-                None => bytes = bytes.saturating_add(blob.length),
+                (None, Some(at)) => {
+                    // In order and without gaps, but that one picture may be there several times.
+                    let end =
+                        ends_in(at, pictures).filter(|end| at == last.1 || (at, *end) == last);
+                    let other = || Broken(format!("a place outside the pictures in {}", blob.name));
+                    last = (at, end.ok_or_else(other)?);
+                }
+                (None, None) => follow = follow.saturating_add(blob.length),
+                (Some(_), Some(_)) => {
+                    return Err(Broken(format!("two places of {}", blob.name)));
+                }
             }
+            bytes = bytes.saturating_add(blob.length);
         }
         // Names come in order, so that none comes twice.
         if !self.blobs.is_sorted_by(|a, b| a.name < b.name) {
@@ -219,7 +266,13 @@ impl SampleBody {
         if bytes > limits.sample_bytes {
             return Err(Broken(format!("a sample of {bytes} bytes")));
         }
-        Ok(bytes)
+        for (name, table) in &self.frame_tables {
+            let blob = self.blobs.iter().find(|blob| blob.name == *name);
+            if blob.is_none_or(|blob| !table.fits(blob.length)) {
+                return Err(Broken(format!("a frame table that fits no blob {name}")));
+            }
+        }
+        Ok(follow)
     }
 }
 
@@ -260,12 +313,29 @@ mod tests {
             name: name.to_owned(),
             length,
             from,
+            at: None,
+        };
+        let picture = |name: &str, length, at| BlobBody {
+            at: Some(at),
+            ..blob(name, length, None)
         };
         let check = |blobs| {
             let facts = Facts::default();
-            SampleBody { blobs, facts }.check(100)
+            let frame_tables = BTreeMap::new();
+            SampleBody {
+                blobs,
+                facts,
+                frame_tables,
+            }
+            .check(100, 50)
         };
-        let good = vec![blob("000001.jpg", 7, None), blob("mp4", 100, Some(0))];
+        let good = vec![
+            picture("000001.jpg", 20, 0),
+            picture("000002.jpg", 20, 0),
+            picture("000003.jpg", 30, 20),
+            blob("mp4", 100, Some(0)),
+            blob("wav", 7, None),
+        ];
         assert_eq!(check(good), Ok(7));
         for bad in [
             vec![blob("../../etc/x", 1, None)],
@@ -274,6 +344,15 @@ mod tests {
             vec![blob("mp4", 101, Some(0))],
             vec![blob("mp4", 1, Some(u64::MAX))],
             vec![blob("a", 1, None), blob("a", 1, None)],
+            vec![picture("a", 51, 0)],
+            vec![picture("a", 1, u64::MAX)],
+            vec![picture("a", 10, 1)],
+            vec![picture("a", 10, 0), picture("b", 10, 11)],
+            vec![picture("a", 10, 0), picture("b", 10, 9)],
+            vec![BlobBody {
+                from: Some(0),
+                ..picture("a", 1, 0)
+            }],
         ] {
             let shown = format!("{bad:?}");
             assert!(check(bad).is_err(), "{shown}");
@@ -282,13 +361,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_make_the_parent_panic(bytes in any::<[u8; HEADER]>(), body: Vec<u8>, file: u64) {
+        fn no_bytes_make_the_parent_panic(bytes in any::<[u8; HEADER]>(), body: Vec<u8>, file: u64, came: u64) {
             let _ = parse_header(&bytes);
             let _ = parse_pulse(&body);
             let _ = parse::<Hello>(Kind::Hello, &body);
             let _ = parse::<FailedBody>(Kind::Failed, &body);
             if let Ok(sample) = parse::<SampleBody>(Kind::Sample, &body) {
-                let _ = sample.check(file);
+                let _ = sample.check(file, came);
             }
         }
 

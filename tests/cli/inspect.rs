@@ -165,3 +165,48 @@ fn a_file_that_is_no_shard_is_named() {
     assert_eq!(ended.code, 1, "{}", ended.err);
     assert!(ended.err.contains("notes.md"), "{}", ended.err);
 }
+
+#[test]
+fn frames_of_a_packed_video_are_decoded() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).display().to_string();
+    let clip = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/media/gop250.mp4");
+    let (out, there, sheet) = (path("out"), path("there"), path("sheet.png"));
+    let ended = kpack(["webdataset", clip, "-o", &out]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+
+    let one = ["inspect", &out, "--key", "gop250"];
+    let ended = kpack(one);
+    assert!(ended.out.contains(" frames, "), "{}", ended.out);
+    let with = |more: &[&str]| kpack(one.iter().chain(more));
+    let ended = with(&["--frames", "6..12:3"]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let listed: Vec<_> = ended
+        .out
+        .lines()
+        .filter(|l| l.contains(" at ") && l.contains(" frame "))
+        .collect();
+    assert_eq!(listed.len(), 2, "{}", ended.out);
+    assert!(listed[0].contains("frame 6 at"), "{}", ended.out);
+
+    let ended = with(&[
+        "--frames",
+        "6..12:3",
+        "--extract",
+        &there,
+        "--sheet",
+        &sheet,
+    ]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let frame = |n: u32| dir.path().join(format!("there/gop250.frame-{n:06}.png"));
+    assert!(image::open(frame(6)).is_ok() && image::open(frame(9)).is_ok() && !frame(12).exists());
+    assert!(image::open(&sheet).unwrap().width() > 2 * 192);
+
+    let ended = with(&["--frames", "9999.."]);
+    assert_eq!(ended.code, 1);
+    assert!(ended.err.contains("none is in the range"), "{}", ended.err);
+    let ended = kpack(["inspect", &out, "--frames", "0"]);
+    assert_eq!(ended.code, 2, "{}", ended.err);
+    let ended = with(&["--frames", "1..2:0"]);
+    assert_eq!(ended.code, 2, "{}", ended.err);
+}

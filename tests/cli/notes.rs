@@ -66,6 +66,10 @@ fn a_clip_without_sound_has_no_place_in_the_schema_of_sound() {
     assert_eq!(ended.code, 3, "{}", ended.err);
     assert!(ended.err.contains("1 no-audio"), "{}", ended.err);
     assert!(ended.err.contains("--no-audio skip"), "{}", ended.err);
+    let mut again = std::process::Command::new(env!("CARGO_BIN_EXE_kpack"));
+    let again = again.arg("retry").arg(&out).output().unwrap();
+    let again = String::from_utf8_lossy(&again.stderr);
+    assert!(again.contains("1 no-audio"), "{again}");
 }
 
 #[test]

@@ -151,6 +151,10 @@ fn whatever_a_worker_does_is_one_failed_row() {
     let options = [
         "--frames",
         "all",
+        "--audio",
+        "wav",
+        "--no-audio",
+        "silence",
         "-q",
         "-j2",
         "--timeout",

@@ -9,6 +9,7 @@ mod color;
 mod kinds;
 #[cfg(feature = "cli")]
 mod list;
+mod packed;
 mod reference;
 mod smart;
 mod sound;

@@ -51,6 +51,22 @@ impl Cut {
     }
 }
 
+/// An Ogg file with a picture track has one extension for both, and neither may push out the other.
+#[test]
+fn video_and_sound_copied_from_one_ogg_both_stay() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("film.ogg");
+    std::fs::copy(fixture("media/vp9_opus.webm"), &path).unwrap();
+    let recipe = Recipe {
+        video: VideoRecipe::Copy,
+        ..sound(AudioCodec::Copy)
+    };
+    let (sample, _) = make(&path, None, &recipe);
+    let source = std::fs::read(&path).unwrap();
+    assert_eq!(blob(&sample, "video.ogg"), source);
+    assert!(blob(&sample, "ogg").starts_with(b"OggS"));
+}
+
 /// Numbers and times of the frames of a fixture within a range.
 pub(super) fn inside(name: &str, start: f64, end: f64) -> (Vec<u32>, Vec<f64>) {
     let first = expected(name)["video"]["first_number"].as_u64().unwrap() as u32;

@@ -117,6 +117,7 @@ impl Written {
             offset,
             length,
             crc32c,
+            frames: None,
         });
         self.crc32c = crc32c_join(self.crc32c, crc32c, length);
         self.length += length;

@@ -27,6 +27,16 @@ pub(super) fn take(body: &mut &[u8]) -> Option<u64> {
     None
 }
 
+/// Zigzag: small numbers of either sign take few bytes.
+pub(super) fn put_signed(buffer: &mut Vec<u8>, number: i64) {
+    put(buffer, ((number << 1) ^ (number >> 63)) as u64);
+}
+
+pub(super) fn take_signed(body: &mut &[u8]) -> Option<i64> {
+    let number = take(body)?;
+    Some((number >> 1) as i64 ^ -((number & 1) as i64))
+}
+
 pub(super) fn put_text(buffer: &mut Vec<u8>, before: &str, text: &str) {
     let same = before
         .bytes()
@@ -50,15 +60,13 @@ pub(super) fn take_text(body: &mut &[u8], before: &str) -> Option<String> {
 }
 
 pub(super) fn put_place(buffer: &mut Vec<u8>, end: u64, offset: u64, length: u64, crc32c: u32) {
-    let gap = offset.wrapping_sub(end) as i64;
-    put(buffer, ((gap << 1) ^ (gap >> 63)) as u64);
+    put_signed(buffer, offset.wrapping_sub(end) as i64);
     put(buffer, length);
     buffer.extend_from_slice(&crc32c.to_le_bytes());
 }
 
 pub(super) fn take_place(body: &mut &[u8], end: u64) -> Option<(u64, u64, u32)> {
-    let gap = take(body)?;
-    let gap = (gap >> 1) as i64 ^ -((gap & 1) as i64);
+    let gap = take_signed(body)?;
     let length = take(body)?;
     let (crc, rest) = body.split_first_chunk::<4>()?;
     *body = rest;

@@ -6,7 +6,8 @@ use std::io::{BufReader, Read};
 use crc32c::crc32c;
 
 use crate::kidx::coding::{take, take_place, take_text};
-use crate::kidx::{Before, HEAD, IndexEntry, SHARED_MAX};
+use crate::kidx::tables::take_tables;
+use crate::kidx::{Before, IndexEntry, SHARED_MAX, TABLES, VERSIONS, head};
 use crate::{Error, Extent, Limits, Member, Result};
 
 /// Reads an index in order.
@@ -14,10 +15,13 @@ use crate::{Error, Extent, Limits, Member, Result};
 pub struct IndexReader {
     pub(super) source: BufReader<File>,
     limits: Limits,
+    pub(super) version: u8,
     pub(super) before: Before,
     pub(super) samples: u64,
-    /// End of the last entry read.
+    /// End of the last entry read, its frame tables included.
     pub(super) position: u64,
+    /// Bytes of the last entry's frame tables, if they have not been read.
+    pending: u32,
     shard_bytes: Option<u64>,
 }
 
@@ -29,23 +33,26 @@ impl IndexReader {
     /// a later version, [`crate::Kind::Io`].
     pub fn new(file: File, limits: Limits) -> Result<Self> {
         let mut source = BufReader::with_capacity(1 << 16, file);
-        let mut head = [0; 8];
-        read_whole(&mut source, &mut head, 0)?;
-        if head[..5] != HEAD[..5] {
+        let mut found = [0; 8];
+        read_whole(&mut source, &mut found, 0)?;
+        let version = found[5];
+        if found[..5] != head(version)[..5] {
             return Err(Error::corrupt("not a kpack index").offset(0));
         }
-        if head != HEAD {
+        if found != head(version) || !VERSIONS.contains(&version) {
             let text = "the index is of a later version; read it with a newer kpack";
             return Err(Error::unsupported(text).offset(5));
         }
-        let position = HEAD.len() as u64;
+        let position = found.len() as u64;
         let before = Before::default();
         Ok(Self {
             source,
             limits,
+            version,
             before,
             samples: 0,
             position,
+            pending: 0,
             shard_bytes: None,
         })
     }
@@ -53,6 +60,10 @@ impl IndexReader {
     /// Byte of the file where the last entry read ends.
     pub fn position(&self) -> u64 {
         self.position
+    }
+    /// Whether the entry that came last from [`next_brief`](Self::next_brief) has frame tables.
+    pub fn has_tables(&self) -> bool {
+        self.pending > 0
     }
     /// Length of the shard in bytes before compression; known when the last entry has been read.
     pub fn shard_bytes(&self) -> Option<u64> {
@@ -65,24 +76,76 @@ impl IndexReader {
     /// [`crate::Kind::Corrupt`] with its offset, also where the tail is missing;
     /// [`crate::Kind::Limit`], [`crate::Kind::Io`].
     pub fn next_entry(&mut self) -> Result<Option<IndexEntry>> {
+        let Some(mut entry) = self.next_brief()? else {
+            return Ok(None);
+        };
+        self.read_tables(&mut entry)?;
+        Ok(Some(entry))
+    }
+
+    /// The next sample without frame tables, which are passed over unless
+    /// [`read_tables`](Self::read_tables) follows. For a look at many samples.
+    ///
+    /// # Errors
+    /// As [`next_entry`](Self::next_entry).
+    pub fn next_brief(&mut self) -> Result<Option<IndexEntry>> {
         if self.shard_bytes.is_some() {
             return Ok(None);
         }
         let at = self.position;
+        if self.pending > 0 {
+            let skipped = self.source.seek_relative(i64::from(self.pending) + 4);
+            skipped.map_err(|e| Error::io("cannot read the index", e).offset(at))?;
+            self.pending = 0;
+        }
         let mut frame = [0; 8];
         read_whole(&mut self.source, &mut frame, at)?;
         let [length, crc] = [0, 4].map(|i| u32::from_le_bytes([0, 1, 2, 3].map(|k| frame[i + k])));
         if length == 0 {
             return self.tail(crc).map(|()| None);
         }
-        // An entry of n members takes at most a few hundred bytes for each.
-        if u64::from(length)
-            > self
-                .limits
-                .members
-                .saturating_mul(300)
-                .saturating_add(1 << 16)
-        {
+        let body = self.checked(length, crc, at)?;
+        let (entry, tables) = self.entry(&body).ok_or_else(|| self.hollow(at))?;
+        // Before the entry counts: what it announces must be there.
+        self.pending = tables;
+        self.before.key.clone_from(&entry.key);
+        self.before.end = entry.extent.offset.wrapping_add(entry.extent.length);
+        self.samples += 1;
+        self.position = at + 8 + u64::from(length);
+        if tables > 0 {
+            self.position += 4 + u64::from(tables);
+        }
+        Ok(Some(entry))
+    }
+
+    /// Reads the frame tables of `entry`, which [`next_brief`](Self::next_brief) gave last.
+    ///
+    /// # Errors
+    /// As [`next_entry`](Self::next_entry).
+    pub fn read_tables(&mut self, entry: &mut IndexEntry) -> Result<()> {
+        if self.pending == 0 {
+            return Ok(());
+        }
+        let length = std::mem::take(&mut self.pending);
+        let at = self.position - u64::from(length) - 4;
+        let mut crc = [0; 4];
+        read_whole(&mut self.source, &mut crc, at)?;
+        let block = self.checked(length, u32::from_le_bytes(crc), at)?;
+        let taken = take_tables(&block, &mut entry.extent.members);
+        taken.ok_or_else(|| self.hollow(at))
+    }
+
+    fn hollow(&self, at: u64) -> Error {
+        Error::corrupt("an index entry does not hold what it announces")
+            .offset(at)
+            .record(self.samples)
+    }
+
+    /// The next `length` bytes, which are part of what stands `at` this byte.
+    fn checked(&mut self, length: u32, crc: u32, at: u64) -> Result<Vec<u8>> {
+        // An entry of n members, or frames, takes at most a few hundred bytes for each.
+        let most = self.limits.members.saturating_mul(300);
+        if u64::from(length) > most.saturating_add(1 << 16) {
             let text = format!("an index entry of {length} bytes is above the limit of members");
             return Err(Error::limit(text).offset(at));
         }
@@ -97,46 +160,27 @@ impl IndexReader {
         if crc32c(&body) != crc {
             return Err(Error::corrupt("an index entry does not match its checksum").offset(at));
         }
-        let entry = self.entry(&body).ok_or_else(|| {
-            Error::corrupt("an index entry does not hold what it announces")
-                .offset(at)
-                .record(self.samples)
-        })?;
-        self.before.key.clone_from(&entry.key);
-        self.before.end = entry.extent.offset.wrapping_add(entry.extent.length);
-        self.samples += 1;
-        self.position = at + 8 + u64::from(length);
-        Ok(Some(entry))
+        Ok(body)
     }
 
-    fn entry(&self, body: &[u8]) -> Option<IndexEntry> {
+    /// An entry, and the bytes of its frame tables.
+    fn entry(&self, body: &[u8]) -> Option<(IndexEntry, u32)> {
         let mut body = body;
         let key = take_text(&mut body, &self.before.key)?;
         let (offset, length, crc32c) = take_place(&mut body, self.before.end)?;
-        let count = usize::try_from(take(&mut body)?).ok()?;
-        // Each member takes at least 8 bytes, so a lie costs nothing.
-        let mut members: Vec<Member> = Vec::with_capacity(count.min(body.len() / 8));
-        let mut end = offset;
-        let mut room = body.len() * SHARED_MAX;
-        for _ in 0..count {
-            let name = take_text(&mut body, members.last().map_or("", |member| &member.name))?;
-            room = room.checked_sub(name.len())?;
-            let (offset, length, crc32c) = take_place(&mut body, end)?;
-            end = offset.wrapping_add(length);
-            members.push(Member {
-                name,
-                offset,
-                length,
-                crc32c,
-            });
-        }
+        let members = take_members(&mut body, offset)?;
+        let tables = match self.version >= TABLES {
+            true => u32::try_from(take(&mut body)?).ok()?,
+            false => 0,
+        };
         let extent = Extent {
             offset,
             length,
             crc32c,
             members,
         };
-        body.is_empty().then_some(IndexEntry { key, extent })
+        body.is_empty()
+            .then_some((IndexEntry { key, extent }, tables))
     }
 
     fn tail(&mut self, crc: u32) -> Result<()> {
@@ -157,6 +201,29 @@ impl IndexReader {
         self.shard_bytes = Some(bytes);
         Ok(())
     }
+}
+
+/// The members of a sample at `offset`.
+pub(super) fn take_members(body: &mut &[u8], offset: u64) -> Option<Vec<Member>> {
+    let count = usize::try_from(take(body)?).ok()?;
+    // Each member takes at least 8 bytes, so a lie costs nothing.
+    let mut members: Vec<Member> = Vec::with_capacity(count.min(body.len() / 8));
+    let mut end = offset;
+    let mut room = body.len() * SHARED_MAX;
+    for _ in 0..count {
+        let name = take_text(body, members.last().map_or("", |member| &member.name))?;
+        room = room.checked_sub(name.len())?;
+        let (offset, length, crc32c) = take_place(body, end)?;
+        end = offset.wrapping_add(length);
+        members.push(Member {
+            name,
+            offset,
+            length,
+            crc32c,
+            frames: None,
+        });
+    }
+    Some(members)
 }
 
 fn torn(at: u64) -> Error {

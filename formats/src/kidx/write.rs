@@ -6,7 +6,8 @@ use std::io::{Seek, SeekFrom, Write};
 use crc32c::crc32c;
 
 use crate::kidx::coding::{put, put_place, put_text};
-use crate::kidx::{Before, HEAD, IndexReader, TEXT_MAX};
+use crate::kidx::tables::put_tables;
+use crate::kidx::{Before, IndexReader, TABLES, TEXT_MAX, VERSIONS, head};
 use crate::{Error, Extent, Result};
 
 /// Writes an index, one call to the operating system per sample.
@@ -15,7 +16,10 @@ pub struct IndexWriter {
     file: File,
     before: Before,
     samples: u64,
+    version: u8,
     buffer: Vec<u8>,
+    /// The frame tables of one sample.
+    tables: Vec<u8>,
 }
 
 impl IndexWriter {
@@ -28,13 +32,16 @@ impl IndexWriter {
             .map_err(|e| Error::io("cannot cut the index", e))?;
         file.seek(SeekFrom::Start(0))
             .map_err(|e| Error::io("cannot seek in the index", e))?;
-        file.write_all(&HEAD)
+        let version = *VERSIONS.end();
+        file.write_all(&head(version))
             .map_err(|e| Error::io("cannot write the index", e))?;
         Ok(Self {
             file,
             before: Before::default(),
             samples: 0,
+            version,
             buffer: Vec::new(),
+            tables: Vec::new(),
         })
     }
 
@@ -48,6 +55,7 @@ impl IndexWriter {
             before,
             samples,
             position,
+            version,
             ..
         } = reader;
         let mut file = source.into_inner();
@@ -59,7 +67,9 @@ impl IndexWriter {
             file,
             before,
             samples,
+            version,
             buffer: Vec::new(),
+            tables: Vec::new(),
         })
     }
 
@@ -103,6 +113,11 @@ impl IndexWriter {
             );
             (name, end) = (&member.name, member.offset.wrapping_add(member.length));
         }
+        self.tables.clear();
+        if self.version >= TABLES {
+            put_tables(&mut self.tables, &extent.members);
+            put(&mut self.buffer, self.tables.len() as u64);
+        }
         let body = self.buffer.len() - 8;
         let length = u32::try_from(body).map_err(|_| {
             Error::limit("the sample has too many members for an index; use fewer frames").key(key)
@@ -110,6 +125,11 @@ impl IndexWriter {
         let crc = crc32c(&self.buffer[8..]);
         self.buffer[..4].copy_from_slice(&length.to_le_bytes());
         self.buffer[4..8].copy_from_slice(&crc.to_le_bytes());
+        if !self.tables.is_empty() {
+            let crc = crc32c(&self.tables);
+            self.buffer.extend_from_slice(&crc.to_le_bytes());
+            self.buffer.extend_from_slice(&self.tables);
+        }
         self.file
             .write_all(&self.buffer)
             .map_err(|e| Error::io("cannot write the index", e))?;

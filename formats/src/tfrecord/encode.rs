@@ -258,6 +258,7 @@ impl Out<'_> {
                 offset,
                 length,
                 crc32c,
+                frames: None,
             });
         }
         Ok(())

@@ -86,7 +86,7 @@ impl RecordReader {
             input,
             limit: options.limits.record_bytes,
             unchecked: options.unchecked,
-            record: 0,
+            record: options.first_record,
             position: (0, 0),
         }
     }

@@ -131,5 +131,6 @@ fn write_member(log: &mut Log, path: &str, name: &str, blob: &Blob) -> Result<Me
         offset,
         length,
         crc32c,
+        frames: None,
     })
 }

@@ -96,6 +96,7 @@ fn any_sample() -> impl Strategy<Value = Sample> {
             blobs,
             labels,
             meta,
+            ..Sample::default()
         })
 }
 

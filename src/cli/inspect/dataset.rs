@@ -1,10 +1,9 @@
 //! A folder that was packed: what it holds as a whole.
 
-use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 
-use kpack::pipeline::{Dataset, LABELS};
+use kpack::pipeline::{Dataset, classes};
 use serde_json::{Value, json};
 
 use super::walk::{self, Shards};
@@ -19,8 +18,8 @@ pub(super) fn run(dir: &Path, common: &Common) -> anyhow::Result<Exit> {
     let Some(dataset) = Dataset::read(dir)? else {
         return read_all(dir, common);
     };
-    let labels = fs::read_to_string(dir.join(LABELS)).unwrap_or_default();
-    let classes = labels.lines().filter(|line| !line.is_empty()).count();
+    let classes = classes(dir).unwrap_or_default();
+    let classes = classes.iter().filter(|name| !name.is_empty()).count();
     if common.json {
         let mut value = serde_json::to_value(&dataset)?;
         if let Some(map) = value.as_object_mut() {
@@ -81,6 +80,16 @@ fn print(
     for (class, n) in &counts.failures {
         writeln!(out, "    {:>8} {}", grouped(*n), class.as_str())?;
     }
+    print_shards(out, dataset, shown)?;
+    writeln!(
+        out,
+        "  made by kpack {}, libav {}",
+        origin.kpack, origin.libav
+    )
+}
+
+/// The first `shown` shards, and those that were not written.
+fn print_shards(out: &mut dyn Write, dataset: &Dataset, shown: usize) -> io::Result<()> {
     for shard in dataset.shards.iter().take(shown) {
         let samples = count(shard.samples, "sample");
         writeln!(out, "  {}  {samples}, {}", shard.name, bytes(shard.bytes))?;
@@ -95,11 +104,7 @@ fn print(
             "  {name}  not written, because all of its samples failed"
         )?;
     }
-    writeln!(
-        out,
-        "  made by kpack {}, libav {}",
-        origin.kpack, origin.libav
-    )
+    Ok(())
 }
 
 /// An option of the target as text: the format alone, others with their name.

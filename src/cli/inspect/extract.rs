@@ -1,11 +1,15 @@
 //! Members as files. A shard may come from anywhere, so no name leaves the folder.
 
 use std::fs::{self, OpenOptions};
-use std::io::Write as _;
+use std::io::{Cursor, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
+use image::ImageFormat;
+use kpack::access::FrameRange;
 use kpack_formats::{Blob, Sample};
+
+use super::frames;
 
 /// Writes all blobs, labels and metadata of `sample` into `dir`; gives the number of files.
 pub(super) fn write(dir: &Path, sample: &Sample) -> anyhow::Result<u64> {
@@ -30,6 +34,21 @@ pub(super) fn write(dir: &Path, sample: &Sample) -> anyhow::Result<u64> {
     if let Some(index) = index.filter(|_| !sample.blobs.contains_key("cls")) {
         text("cls", index.to_string())?;
     }
+    Ok(files)
+}
+
+/// Decodes the frames of `range` into `DIR/KEY.frame-NUMBER.png` and gives their number.
+pub(super) fn frames(dir: &Path, sample: &Sample, range: FrameRange) -> anyhow::Result<u64> {
+    let mut files = 0;
+    frames::each(sample, range, |number, _, picture| {
+        let path = target(dir, &sample.key, &format!("frame-{number:06}.png"))?;
+        let mut png = Cursor::new(Vec::new());
+        picture
+            .write_to(&mut png, ImageFormat::Png)
+            .context("cannot encode a frame")?;
+        files += 1;
+        put(&path, &Blob::from(png.into_inner()))
+    })?;
     Ok(files)
 }
 

@@ -2,6 +2,7 @@
 
 mod dataset;
 mod extract;
+mod frames;
 mod sheet;
 mod show;
 mod walk;
@@ -11,12 +12,13 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use kpack::access::{Lookup, Wanted, look_up};
+use kpack::access::{FrameRange, Lookup, Wanted, look_up};
 use kpack_formats::Sample;
 use serde_json::{Value, json};
 
 use self::walk::{Place, Shards};
 use super::{Common, Exit, exit, out};
+use kpack::Error;
 
 const HELP: &str = "\
 Examples:
@@ -24,7 +26,12 @@ Examples:
   kpack inspect out/train-000000.tar                   its samples, one a line
   kpack inspect out --index 0                          one sample with all members and metadata
   kpack inspect out --key run/clip_7 --extract there   its members as files
-  kpack inspect out --index 3 --sheet sheet.png        its frames as one picture";
+  kpack inspect out --index 3 --sheet sheet.png        its frames as one picture
+  kpack inspect out --key run/clip_7 --frames 40..104:4 --extract there
+                                                       16 frames of its video, as PNG
+
+With SHARD.kidx beside a shard one sample is found without reading the others, and --frames reads only
+the groups of pictures that the frames need (mp4, mov, Matroska, WebM).";
 
 /// List the samples of a shard or dataset, with members, sizes and metadata; checks the framing
 #[derive(Debug, Args)]
@@ -45,11 +52,20 @@ pub(crate) struct Inspect {
     /// Write the frames of one sample (the first, if none is named) as one picture
     #[arg(long, value_name = "PNG")]
     sheet: Option<PathBuf>,
+    /// Decode these frames of one sample's video, numbered from 0: into KEY.frame-NUMBER.png with
+    /// --extract, into the picture with --sheet, else their times are listed
+    #[arg(long, value_name = "START..STOP[:STEP]")]
+    frames: Option<FrameRange>,
 }
 
 impl Inspect {
     pub(crate) fn run(&self, common: &Common) -> anyhow::Result<Exit> {
         let only_one = self.key.is_some() || self.index.is_some();
+        if self.frames.is_some() && !only_one {
+            return Err(
+                Error::usage("--frames decodes one sample: name it with --key or --index").into(),
+            );
+        }
         if self.path.is_dir() && !only_one && self.extract.is_none() && self.sheet.is_none() {
             return dataset::run(&self.path, common);
         }
@@ -61,6 +77,9 @@ impl Inspect {
                 return Ok(ControlFlow::Continue(()));
             }
             report.sample(&place, &sample)?;
+            if let Some(range) = self.frames {
+                return self.decode(&sample, range, common).map(ControlFlow::Break);
+            }
             if let Some(dir) = &self.extract {
                 let written = extract::write(dir, &sample)?;
                 report.note(
@@ -88,6 +107,35 @@ impl Inspect {
             self.nothing_found()?;
         }
         Ok(walk::exit_of(&damage))
+    }
+
+    /// What `--frames` asks for.
+    fn decode(&self, sample: &Sample, range: FrameRange, common: &Common) -> anyhow::Result<()> {
+        let note = |text: &str| match common.quiet || common.json {
+            true => {}
+            false => out::say(text),
+        };
+        if let Some(dir) = &self.extract {
+            let count = extract::frames(dir, sample, range)?;
+            note(&format!(
+                "{} written to {}",
+                out::count(count, "frame"),
+                dir.display()
+            ));
+        }
+        if let Some(path) = &self.sheet {
+            let count = sheet::decoded(path, sample, range)?;
+            note(&format!("{count} frames drawn in {}", path.display()));
+        }
+        if self.extract.is_none() && self.sheet.is_none() && !common.json {
+            frames::each(sample, range, |number, time, picture| {
+                let (width, height) = picture.dimensions();
+                out::print(|out| {
+                    writeln!(out, "        frame {number} at {time} s, {width}x{height}")
+                })
+            })?;
+        }
+        Ok(())
     }
 
     /// Through all samples, or to the one that is wanted where the indexes know it.

@@ -3,9 +3,12 @@
 use std::io::Cursor;
 use std::path::Path;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use image::{ImageFormat, ImageReader, RgbImage, imageops};
+use kpack::access::FrameRange;
 use kpack_formats::{Blob, Sample, frame_number};
+
+use super::frames;
 
 /// Most frames of a sheet; of more, these many are taken at equal distances.
 const MOST: usize = 64;
@@ -21,9 +24,12 @@ pub(super) fn write(path: &Path, sample: &Sample) -> anyhow::Result<usize> {
         .filter(|(name, _)| is_picture(name))
         .collect();
     if frames.is_empty() {
-        let names: Vec<&str> = sample.blobs.keys().map(String::as_str).collect();
-        let (key, names) = (&sample.key, names.join(", "));
-        bail!("sample {key} has no frames to draw (it has {names}): pack with --frames");
+        let all = FrameRange {
+            start: 0,
+            stop: None,
+            step: 1,
+        };
+        return decoded(path, sample, all);
     }
     let count = frames.len().min(MOST);
     let mut pictures = Vec::with_capacity(count);
@@ -33,12 +39,34 @@ pub(super) fn write(path: &Path, sample: &Sample) -> anyhow::Result<usize> {
             pictures.push(thumbnail(blob).with_context(|| format!("sample {key}, member {name}"))?);
         }
     }
-    let sheet = arrange(&pictures);
-    let shown = path.display();
-    sheet
-        .save_with_format(path, ImageFormat::Png)
-        .with_context(|| format!("cannot write {shown}"))?;
+    save(path, &pictures)?;
     Ok(count)
+}
+
+/// Draws the frames of `range` of the sample's video and gives their number.
+pub(super) fn decoded(path: &Path, sample: &Sample, range: FrameRange) -> anyhow::Result<usize> {
+    let (mut pictures, mut apart, mut seen) = (Vec::new(), 1, 0);
+    frames::each(sample, range, |_, _, picture| {
+        if seen % apart == 0 {
+            pictures.push(shrink(&picture)?);
+        }
+        seen += 1;
+        if pictures.len() > MOST {
+            // Every second one is enough.
+            let mut keep = [true, false].into_iter().cycle();
+            pictures.retain(|_| keep.next().unwrap_or(true));
+            apart *= 2;
+        }
+        Ok(())
+    })?;
+    save(path, &pictures)?;
+    Ok(pictures.len())
+}
+
+fn save(path: &Path, pictures: &[RgbImage]) -> anyhow::Result<()> {
+    arrange(pictures)
+        .save_with_format(path, ImageFormat::Png)
+        .with_context(|| format!("cannot write {}", path.display()))
 }
 
 fn is_picture(name: &str) -> bool {
@@ -53,10 +81,14 @@ fn thumbnail(blob: &Blob) -> anyhow::Result<RgbImage> {
         .context("cannot read")?
         .decode()
         .context("cannot decode")?;
+    shrink(&picture.to_rgb8())
+}
+
+fn shrink(picture: &RgbImage) -> anyhow::Result<RgbImage> {
     let height = u64::from(picture.height()) * u64::from(WIDTH);
     let height = height / u64::from(picture.width().max(1));
     let height = u32::try_from(height.clamp(1, u64::from(WIDTH) * 4))?;
-    Ok(picture.thumbnail_exact(WIDTH, height).to_rgb8())
+    Ok(imageops::thumbnail(picture, WIDTH, height))
 }
 
 fn arrange(pictures: &[RgbImage]) -> RgbImage {

@@ -45,7 +45,15 @@ pub(super) fn details(out: &mut dyn Write, place: &Place<'_>, sample: &Sample) -
     let members = count(sample.blobs.len() as u64, "member");
     writeln!(out, "        {members}, {}", bytes(sample.blob_bytes()))?;
     for (name, blob) in &sample.blobs {
-        writeln!(out, "          {name:<16} {:>12}", blob.len())?;
+        write!(out, "          {name:<16} {:>12}", blob.len())?;
+        match sample.frame_tables.get(name) {
+            Some(table) => {
+                let frames = count(table.shown().len() as u64, "frame");
+                let keys = count(table.keys() as u64, "key frame");
+                writeln!(out, "  {frames}, {keys}")?;
+            }
+            None => writeln!(out)?,
+        }
     }
     if !sample.meta.is_empty() {
         let text = serde_json::to_string_pretty(&sample.meta)?;
@@ -67,7 +75,14 @@ fn label(label: &Label) -> String {
 
 /// A sample without its blobs' bytes.
 pub(super) fn json(place: &Place<'_>, sample: &Sample) -> Value {
-    let member = |(name, blob): (&String, &kpack_formats::Blob)| json!({ "name": name, "bytes": blob.len() });
+    let member = |(name, blob): (&String, &kpack_formats::Blob)| {
+        let mut member = json!({ "name": name, "bytes": blob.len() });
+        if let Some(table) = sample.frame_tables.get(name) {
+            member["frames"] = table.shown().len().into();
+            member["key_frames"] = table.keys().into();
+        }
+        member
+    };
     let label = |label: &Label| json!({ "index": label.index, "text": label.text });
     json!({
         "index": place.index,

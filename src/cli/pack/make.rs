@@ -18,20 +18,6 @@ pub(super) fn make(
     workers.make(clip, &open(clip)?, recipe, worker)
 }
 
-/// Refuses a sample without sound, which the schema of sound has no place for.
-pub(super) fn with_sound(clip: &Clip, made: Made) -> Result<Made, SampleError> {
-    match &made {
-        Made::Sample(sample, _) if sample.blobs.is_empty() => Err(SampleError::new(
-            &clip.key,
-            Stage::Probe,
-            Class::NoAudio,
-            "has no sound, which --schema sound needs: --no-audio skip leaves it out, --no-audio \
-             silence writes silence",
-        )),
-        _ => Ok(made),
-    }
-}
-
 fn open(clip: &Clip) -> Result<Arc<File>, SampleError> {
     let failed = |class, reason: &str| SampleError::new(&clip.key, Stage::Probe, class, reason);
     let Some(path) = &clip.media else {

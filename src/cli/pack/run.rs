@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use kpack::pipeline::{End, FailureLimit, Options, Plan, PlanOptions, Summary, Target, pack};
 
-use super::args::{OnErrorKind, SchemaKind};
+use super::args::OnErrorKind;
 use super::feeding::{self, Feeder};
 use super::progress::Watch;
 use super::{Job, dry_run, make, report};
@@ -75,15 +75,7 @@ fn execute(
     };
     let recipe = plan.recipe();
     let (in_flight, bar) = (AtomicU64::new(0), watch.bar());
-    let tell = || {
-        let clips = out::count(in_flight.load(Relaxed), "clip");
-        let line = format!("finishing {clips} in flight; Ctrl-C again leaves at once");
-        match &bar {
-            _ if common.quiet => {}
-            Some(bar) => bar.suspend(|| out::say(&line)),
-            None => out::say(&line),
-        }
-    };
+    let tell = || finishing(in_flight.load(Relaxed), bar.as_ref(), common.quiet);
     let make = |clip: &Clip, worker: &mut Worker| {
         in_flight.fetch_add(1, Relaxed);
         let made = match &feeder {
@@ -91,10 +83,7 @@ fn execute(
             None => make::make(clip, recipe, workers, worker),
         };
         in_flight.fetch_sub(1, Relaxed);
-        match job.schema == SchemaKind::Sound {
-            true => make::with_sound(clip, made?),
-            false => made,
-        }
+        made
     };
     let packed = signals.while_telling(tell, || {
         let stop = signals.stop();
@@ -103,16 +92,27 @@ fn execute(
     watch.end();
     let fetched = feeder.map(Feeder::end).transpose()?;
     let summary = packed?;
-    if let (Some(bytes), false) = (fetched, common.quiet) {
-        out::say(format_args!("fetched {}", out::bytes(bytes)));
-    }
     if !common.quiet {
+        if let Some(bytes) = fetched {
+            out::say(format_args!("fetched {}", out::bytes(bytes)));
+        }
         report::print(&summary, plan, &watch, &job.io.out);
     }
     if common.json {
         out::print_json(&serde_json::to_value(&summary)?)?;
     }
     Ok(exit(&summary, signals))
+}
+
+/// Says what a first Ctrl-C does.
+fn finishing(in_flight: u64, bar: Option<&indicatif::ProgressBar>, quiet: bool) {
+    let clips = out::count(in_flight, "clip");
+    let line = format!("finishing {clips} in flight; Ctrl-C again leaves at once");
+    match bar {
+        _ if quiet => {}
+        Some(bar) => bar.suspend(|| out::say(&line)),
+        None => out::say(&line),
+    }
 }
 
 fn limit(job: &Job<'_>) -> FailureLimit {

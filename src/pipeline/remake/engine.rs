@@ -223,7 +223,11 @@ impl<'a> Engine<'a> {
             return Ok(());
         };
         let extent = source.extent(row, self.old.shard_target()).ok_or_else(|| {
-            Error::usage(format!("{}: its row does not say where it lies", row.key))
+            Error::usage(format!(
+                "{}: its row does not say where in {} it lies",
+                row.key,
+                source.path.display()
+            ))
         })?;
         let stored = Stored {
             key: &row.key,

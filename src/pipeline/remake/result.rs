@@ -70,16 +70,9 @@ impl Remade {
                 row.shard = Some(name.clone());
             }
         }
-        let mut counts = Counts {
-            clips: old.rows.len() as u64,
-            ..Counts::default()
-        };
-        for row in merged(old, &rows) {
-            counts.add(&Counted::from(row));
-        }
         let dataset = Dataset {
             origin: old.dataset.origin.clone(),
-            counts,
+            counts: counts(old, &rows),
             shards,
             empty_shards: empty,
             files: BTreeMap::new(),
@@ -127,6 +120,18 @@ impl Remade {
         }
         Ok(())
     }
+}
+
+/// What all rows add up to, the changed ones as they are now.
+fn counts(old: &Old, rows: &BTreeMap<u32, OutcomeRow>) -> Counts {
+    let mut counts = Counts {
+        clips: old.rows.len() as u64,
+        ..Counts::default()
+    };
+    for row in merged(old, rows) {
+        counts.add(&Counted::from(row));
+    }
+    counts
 }
 
 /// All rows in input order, the changed ones in place of the old.

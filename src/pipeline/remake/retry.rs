@@ -94,38 +94,10 @@ fn under_lock<S: Default + Send>(
     stop: &AtomicBool,
 ) -> Result<Retried> {
     let old = Old::read(dir, dir)?;
-    let note = |what: &str, there: &str, here: &str| {
-        if there != here {
-            progress.note(&format!(
-                "packed with {what} {there}, this is {here}: new samples may differ in bits"
-            ));
-        }
-    };
-    note(
-        "kpack",
-        &old.dataset.origin.kpack,
-        env!("CARGO_PKG_VERSION"),
-    );
-    note("libav", &old.dataset.origin.libav, &options.libav);
-    let wanted = |class: Option<Class>| {
-        classes.is_empty() || class.is_some_and(|class| classes.contains(&class))
-    };
-    let failed = old
-        .rows
-        .iter()
-        .filter(|row| row.outcome == Outcome::Failed && wanted(row.class));
-    let unplanned = failed.clone().filter(|row| row.index.is_none()).count() as u64;
-    let mut todo: Vec<u32> = failed.filter_map(|row| row.index).collect();
-    todo.sort_unstable();
+    note_versions(&old, options, progress);
+    let (todo, unplanned) = failed(&old, classes);
     progress.planned(todo.len() as u64, 0);
-    let out = staging(dir);
-    let folder = Folder::new(&out);
-    if let Err(e) = fs::remove_dir_all(&out)
-        && e.kind() != std::io::ErrorKind::NotFound
-    {
-        return Err(Error::io("cannot remove folder", &out)(e));
-    }
-    fs::create_dir_all(&folder.work).map_err(Error::io("cannot create folder", &folder.work))?;
+    let folder = empty_staging(dir)?;
     let log_path = folder.log(0, 1);
     let mut log = Log::continue_at(open_rw(&log_path)?, &log_path, 0)?;
     let none = BTreeSet::new();
@@ -157,6 +129,7 @@ fn under_lock<S: Default + Send>(
     let done = todo[..tried].iter().filter(is_done).count() as u64;
     let mut remade = Remade::new(&old, engine);
     if tried > 0 {
+        old.target().sync()?;
         remade = replace(&old, &folder, remade)?;
     }
     debug_assert!(stop.load(Relaxed) || tried == todo.len());
@@ -171,4 +144,47 @@ fn under_lock<S: Default + Send>(
             _ => remade.dataset,
         },
     })
+}
+
+/// Notes where the samples that stay were made by other versions than those to come.
+fn note_versions(old: &Old, options: &Options<'_>, progress: &dyn Progress) {
+    let origin = &old.dataset.origin;
+    let versions = [
+        ("kpack", origin.kpack.as_str(), env!("CARGO_PKG_VERSION")),
+        ("libav", &origin.libav, &options.libav),
+    ];
+    for (what, there, here) in versions {
+        if there != here {
+            progress.note(&format!(
+                "packed with {what} {there}, this is {here}: new samples may differ in bits"
+            ));
+        }
+    }
+}
+
+/// Plan indexes, ascending, of the failed rows of `classes` (none: of all), and how many such rows
+/// took no place in the plan.
+fn failed(old: &Old, classes: &[Class]) -> (Vec<u32>, u64) {
+    let wanted = |class: Option<Class>| {
+        classes.is_empty() || class.is_some_and(|class| classes.contains(&class))
+    };
+    let rows = old.rows.iter();
+    let failed = rows.filter(|row| row.outcome == Outcome::Failed && wanted(row.class));
+    let unplanned = failed.clone().filter(|row| row.index.is_none()).count() as u64;
+    let mut todo: Vec<u32> = failed.filter_map(|row| row.index).collect();
+    todo.sort_unstable();
+    (todo, unplanned)
+}
+
+/// The staging folder of `dir`, without anything an earlier retry left there.
+fn empty_staging(dir: &Path) -> Result<Folder> {
+    let out = staging(dir);
+    if let Err(e) = fs::remove_dir_all(&out)
+        && e.kind() != std::io::ErrorKind::NotFound
+    {
+        return Err(Error::io("cannot remove folder", &out)(e));
+    }
+    let folder = Folder::new(&out);
+    fs::create_dir_all(&folder.work).map_err(Error::io("cannot create folder", &folder.work))?;
+    Ok(folder)
 }

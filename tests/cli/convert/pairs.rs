@@ -55,6 +55,7 @@ fn odd() -> Vec<Sample> {
             .collect(),
         labels: labels.to_vec(),
         meta: meta(m),
+        ..Sample::default()
     };
     let mut all = vec![
         sample(

@@ -11,13 +11,17 @@
 //! # Ok::<(), kpack::Error>(())
 //! ```
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use kpack_formats::{Format, IndexReader, Limits, ReadOptions, Sample};
 
 use crate::mmap::{Walk, map};
-use crate::{Error, Result};
+use crate::{Error, Result, bounded};
+
+mod video;
+
+pub use video::{FrameRange, Video};
 
 /// Which sample.
 #[derive(Debug, Clone, Copy)]
@@ -66,12 +70,13 @@ pub fn look_up(shards: &[PathBuf], wanted: Wanted<'_>) -> Result<Lookup> {
         };
         let place = |e: kpack_formats::Error| e.path(&kidx(shard));
         let (mut number, mut found) = (first, None);
-        while let Some(entry) = index.next_entry().map_err(place)? {
+        while let Some(mut entry) = index.next_brief().map_err(place)? {
             let this = match wanted {
                 Wanted::Key(key) => entry.key == key,
                 Wanted::Index(index) => index == number,
             };
             if this && found.is_none() {
+                index.read_tables(&mut entry).map_err(place)?;
                 found = Some((number, entry));
             }
             number += 1;
@@ -98,7 +103,7 @@ fn kidx(shard: &Path) -> PathBuf {
 
 fn index_of(shard: &Path) -> Result<Option<IndexReader>> {
     let path = kidx(shard);
-    match File::open(&path) {
+    match bounded::open(&path) {
         Ok(file) => {
             let index = IndexReader::new(file, Limits::default());
             index.map(Some).map_err(|e| e.path(&path).into())
@@ -134,6 +139,7 @@ fn read(shard: &Path, index: u64, entry: &kpack_formats::IndexEntry) -> Result<L
     let mut sample = sample.ok_or_else(|| damaged("the index points at no sample"))?;
     // A record without a key of its own was given one by its number in the shard.
     sample.key.clone_from(&entry.key);
+    sample.frame_tables = extent.tables();
     Ok(Lookup::Found(Box::new(Located {
         shard: shard.to_owned(),
         format,

@@ -1,0 +1,101 @@
+//! [`Shard`]: where the samples of one shard lie.
+
+use std::fs::File;
+
+use kpack_formats::{IndexReader, Limits, ReadOptions};
+
+use crate::convert::Found;
+use crate::mmap::{Walk, map};
+use crate::verify::index::path_of;
+use crate::{Error, Result};
+
+/// A plain shard and the places of its samples.
+#[derive(Debug)]
+pub(crate) struct Shard {
+    pub(crate) found: Found,
+    /// Length of the file.
+    pub(crate) bytes: u64,
+    pub(crate) places: Vec<Place>,
+}
+
+/// Where a sample lies.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    pub(crate) offset: u64,
+    pub(crate) length: u64,
+    /// Checksum of these bytes, where an index tells it.
+    pub(crate) crc32c: Option<u32>,
+    /// Where in the index the sample's entry stands, if it has frame tables.
+    pub(crate) entry: Option<u64>,
+}
+
+impl Shard {
+    /// Lists the samples: as the index beside the shard has them, if it is of this shard; else by a
+    /// walk over its frames or headers.
+    pub(crate) fn list(found: Found) -> Result<Self> {
+        let path = found.path.display().to_string();
+        let usage = |what: &str| Err(Error::usage(format!("{path}: {what}")));
+        if found.is_tree() {
+            return usage(
+                "a frame directory has no samples to pick from; kpack convert makes shards of it",
+            );
+        }
+        let bytes = map(&found.path, Walk::Parts).map_err(Error::io("cannot read", &found.path))?;
+        let head = &bytes[..bytes.len().min(1024)];
+        let plain = bytes.is_empty() || (found.format.sniff)(head);
+        let (Some(read), true) = (found.format.read, plain) else {
+            return usage(
+                "the samples of a compressed shard cannot be picked; kpack convert writes plain ones",
+            );
+        };
+        let length = bytes.len() as u64;
+        let places = match indexed(&found, length) {
+            Some(places) => places,
+            None => {
+                let options = ReadOptions {
+                    unchecked: true,
+                    ..ReadOptions::default()
+                };
+                let (mut reader, mut places) = (read(bytes, &found.path, &options), Vec::new());
+                while reader.next_sample()?.is_some() {
+                    let (offset, length) = reader.position();
+                    places.push(Place {
+                        offset,
+                        length,
+                        crc32c: None,
+                        entry: None,
+                    });
+                }
+                places
+            }
+        };
+        Ok(Self {
+            found,
+            bytes: length,
+            places,
+        })
+    }
+}
+
+/// The places as the index beside the shard has them, if it is of this shard.
+fn indexed(found: &Found, length: u64) -> Option<Vec<Place>> {
+    let file = File::open(path_of(&found.path)).ok()?;
+    let mut reader = IndexReader::new(file, Limits::default()).ok()?;
+    let mut places = Vec::new();
+    let mut at = reader.position();
+    while let Some(entry) = reader.next_brief().ok()? {
+        let extent = entry.extent;
+        let end = extent.offset.checked_add(extent.length)?;
+        if end > length {
+            return None;
+        }
+        places.push(Place {
+            offset: extent.offset,
+            length: extent.length,
+            crc32c: Some(extent.crc32c),
+            entry: reader.has_tables().then_some(at),
+        });
+        at = reader.position();
+    }
+    (reader.shard_bytes() == Some(length)).then_some(places)
+}
