@@ -26,6 +26,7 @@ mod pack;
 mod reading;
 mod reorg;
 mod repair;
+mod resize;
 mod retry;
 mod signals;
 mod stats;
@@ -89,6 +90,7 @@ enum Command {
     Tfrecord(Box<tfrecord::Tfrecord>),
     Frames(Box<frames::Frames>),
     Audio(Box<audio::Audio>),
+    Resize(Box<resize::Resize>),
     Fetch(Box<fetch::Fetch>),
     Classes(classes::Classes),
     Subset(Box<subset::Subset>),
@@ -128,6 +130,7 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Tfrecord(command) => command.run(&cli.common),
         Command::Frames(command) => command.run(&cli.common),
         Command::Audio(command) => command.run(&cli.common),
+        Command::Resize(command) => command.run(&cli.common),
         Command::Fetch(command) => command.run(&cli.common),
         Command::Classes(command) => command.run(&cli.common),
         Command::Subset(command) => command.run(&cli.common),

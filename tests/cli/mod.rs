@@ -8,6 +8,7 @@ mod list;
 mod notes;
 mod overwrite;
 mod reorg;
+mod resize;
 mod stats;
 mod subset;
 mod usage;
