@@ -39,4 +39,6 @@ pub enum Made {
     Sample(Box<Sample>, Box<Facts>),
     /// Left out by the user's own rule, with the reason.
     Skipped(String),
+    /// Nothing, because the run is to stop; a later run makes it.
+    Left,
 }
