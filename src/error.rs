@@ -12,11 +12,12 @@ pub enum Error {
     #[error("{0}")]
     Usage(String),
     /// An input file that does not hold what its kind demands.
-    #[error("{path}: {message}", path = path.display())]
+    #[error("{path}: {message}", path = path.display(), message = crate::bounded::brief(message))]
     Input {
         /// The input file.
         path: PathBuf,
-        /// What is wrong, with line and column where known, and what was expected.
+        /// What is wrong, with line and column where known, and what was expected. Shown in part
+        /// where it is long, because it may quote the file.
         message: String,
     },
     /// The disk or the operating system.

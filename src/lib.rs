@@ -34,6 +34,7 @@
 //! them, [`probe`] looks at one file.
 
 pub mod access;
+mod bounded;
 pub mod convert;
 mod error;
 pub mod fetch;

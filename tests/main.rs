@@ -9,6 +9,8 @@
 mod cli;
 #[cfg(all(feature = "cli", unix))]
 mod fetch;
+#[cfg(feature = "cli")]
+mod hostile;
 mod media;
 mod pipeline;
 mod verify;

@@ -11,13 +11,13 @@
 //! # Ok::<(), kpack::Error>(())
 //! ```
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use kpack_formats::{Format, IndexReader, Limits, ReadOptions, Sample};
 
 use crate::mmap::{Walk, map};
-use crate::{Error, Result};
+use crate::{Error, Result, bounded};
 
 mod video;
 
@@ -103,7 +103,7 @@ fn kidx(shard: &Path) -> PathBuf {
 
 fn index_of(shard: &Path) -> Result<Option<IndexReader>> {
     let path = kidx(shard);
-    match File::open(&path) {
+    match bounded::open(&path) {
         Ok(file) => {
             let index = IndexReader::new(file, Limits::default());
             index.map(Some).map_err(|e| e.path(&path).into())

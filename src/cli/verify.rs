@@ -3,17 +3,22 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use kpack::verify::{Options, Report, verify};
+use kpack::verify::{Options, Report, verify_with};
+use kpack::worker::Workers;
 
 use super::out::{bytes, count};
+use super::pack::args::WorkerLimits;
 use super::reading::Reading;
-use super::{Common, Exit, out};
+use super::{Common, Exit, out, worker};
 
 const HELP: &str = "\
 Examples:
   kpack verify out                       a dataset: shards, indexes, manifest, rows, labels
   kpack verify out/train-000007.tar      one shard, by the manifest or the index beside it
   kpack verify out --decode              decode everything besides; name black, frozen, silent clips
+
+With --decode video and sound are decoded in child processes that have given up files and network: a
+file that crashes its decoder, hangs or eats memory is one damaged sample. Pictures are decoded here.
 
 Each damage is a line on standard output: shard, key, member, offset, what.
 
@@ -33,6 +38,8 @@ pub(crate) struct Verify {
     /// Decode all pictures, sound and video, and compare counts and durations with the rows
     #[arg(long)]
     decode: bool,
+    #[command(flatten)]
+    limits: WorkerLimits,
 }
 
 impl Verify {
@@ -42,7 +49,11 @@ impl Verify {
             decode: self.decode,
         };
         let reading = Reading::new(common);
-        let report = verify(&self.paths, &options, &reading);
+        let workers = match self.decode {
+            true => worker::workers(self.limits.of_clip(), common.quiet),
+            false => Workers::in_process(),
+        };
+        let report = verify_with(&self.paths, &options, &workers, &reading);
         reading.end();
         let report = report?;
         if common.json {

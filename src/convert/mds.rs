@@ -139,6 +139,7 @@ impl Conversion {
                 fault(class, e.message().to_owned())
             }),
             Made::Skipped(reason) => Err(fault(Class::Internal, reason)),
+            Made::Left => Err(fault(Class::Internal, "stopped".to_owned())),
         }
     }
 }

@@ -1,7 +1,6 @@
 //! The rows of a conversion: which samples are kept, and under which key.
 
 use std::collections::{BTreeMap, HashSet};
-use std::fs;
 
 use kpack_formats::{Label, Meta, check_key, safe_key};
 use serde_json::{Value, json};
@@ -13,7 +12,7 @@ use super::{AT, KEY};
 use crate::pipeline::LABELS;
 use crate::source::select::pattern;
 use crate::source::{Clip, Input, Row, Span};
-use crate::{Error, Result, Time};
+use crate::{Error, Result, Time, bounded};
 
 /// Which samples are converted; empty lists take all.
 #[derive(Debug, Clone, Default)]
@@ -195,7 +194,7 @@ fn classes(sources: &[Source], listed: &[Vec<Listed>]) -> std::result::Result<Ve
             true => Some(source.path().as_path()),
             false => source.path().parent(),
         };
-        let text = folder.and_then(|f| fs::read_to_string(f.join(LABELS)).ok());
+        let text = folder.and_then(|f| bounded::read_text(&f.join(LABELS), bounded::CLASSES).ok());
         lists.push(text.unwrap_or_default());
     }
     lists.dedup();

@@ -32,6 +32,11 @@ pub(super) struct Opened {
 
 /// Looks into a source. What is no media at all is refused here, whoever sent it.
 pub(super) fn open(got: &Got, source: &Source) -> Result<Opened, Fail> {
+    open_as(got, named(source, got))
+}
+
+/// Looks into a file that came under the name `named`.
+pub(super) fn open_as(got: &Got, named: &str) -> Result<Opened, Fail> {
     let opened = probe::open(&got.path);
     let (_, probed) = opened.map_err(|problem: Problem| Failure {
         stage: problem.stage,
@@ -42,19 +47,23 @@ pub(super) fn open(got: &Got, source: &Source) -> Result<Opened, Fail> {
     let file = File::open(&got.path).map_err(Fail::disk("cannot open", &got.path))?;
     Ok(Opened {
         file: Arc::new(file),
-        extension: extension(source, got, &probed),
+        extension: extension(named, &probed),
         path: got.path.clone(),
         owned: got.owned,
         probed,
     })
 }
 
-/// The extension of the address or file where it fits the content, else the content's usual one.
-fn extension(source: &Source, got: &Got, probed: &Probed) -> String {
-    let named = match got.owned {
+/// What names a source: its address, or its file.
+fn named<'a>(source: &'a Source, got: &'a Got) -> &'a str {
+    match got.owned {
         true => source.address.split(['?', '#']).next().unwrap_or_default(),
         false => got.path.to_str().unwrap_or_default(),
-    };
+    }
+}
+
+/// The extension of the address or file where it fits the content, else the content's usual one.
+fn extension(named: &str, probed: &Probed) -> String {
     let named = named.rsplit_once('.').map_or("", |(_, end)| end);
     let named = named.to_ascii_lowercase();
     const KINDS: [(&str, &[&str]); 6] = [
@@ -90,7 +99,7 @@ pub(super) fn make(
 ) -> Result<FetchRow, Fail> {
     let made = match job.span {
         Some(span) => cut(opened, clip, job, span, media, options),
-        None => whole(opened, clip, job, media),
+        None => whole(opened, clip, job, media, options),
     };
     match made {
         Ok(row) => Ok(row),
@@ -127,7 +136,7 @@ fn skipped(clip: &Clip, reason: String, rule: String) -> FetchRow {
     }
 }
 
-fn done(clip: &Clip, name: String, bytes: u64, facts: Facts) -> FetchRow {
+pub(super) fn done(clip: &Clip, name: String, bytes: u64, facts: Facts) -> FetchRow {
     let mut row = OutcomeRow {
         outcome: Outcome::Done,
         bytes: Some(bytes),
@@ -183,6 +192,7 @@ fn cut(
     let (sample, mut facts) = match made.map_err(of_sample)? {
         Made::Sample(sample, facts) => (sample, *facts),
         Made::Skipped(reason) => return Ok(skipped(clip, reason, String::new())),
+        Made::Left => return Err(Fail::Stopped),
     };
     let got = facts.got_end.zip(facts.got_start);
     if let (Some(least), Some((end, start))) = (options.min_length, got)
@@ -192,6 +202,9 @@ fn cut(
         return Ok(skipped(clip, reason, min_length_rule(least)));
     }
     facts.notes.extend(note);
+    for time in [&mut facts.got_start, &mut facts.got_end] {
+        *time = time.map(|time| time.after(job.begins));
+    }
     let Some((extension, Blob::Bytes(bytes))) = sample.blobs.into_iter().next() else {
         let reason = "the cut gave no video";
         return Err(Failure::last(Class::Internal, reason).into());
@@ -223,8 +236,39 @@ fn recipe(options: &FetchOptions) -> Recipe {
     }
 }
 
-/// The source itself is the clip.
-fn whole(opened: &Opened, clip: &Clip, job: &Job, media: &Path) -> Result<FetchRow, Fail> {
+/// The source itself is the clip, or all of it is wanted.
+fn whole(
+    opened: &Opened,
+    clip: &Clip,
+    job: &Job,
+    media: &Path,
+    options: &FetchOptions,
+) -> Result<FetchRow, Fail> {
+    let mut note = None;
+    if options.trim != Trim::None {
+        let asked = clip
+            .asked()
+            .and_then(|span| Some(span.end?.since(span.start)));
+        if let (Some(asked), Some(there)) = (asked, opened.probed.duration)
+            && asked.nanos() > there.nanos().saturating_add(SLACK)
+        {
+            let reason = format!("{asked} s are asked for, the clip has {there} s");
+            match options.past_end {
+                PastEnd::Clamp => note = Some(reason),
+                PastEnd::Skip => return Ok(skipped(clip, reason, PAST_END_RULE.to_owned())),
+                PastEnd::Fail => return Err(Failure::last(Class::TooShort, reason).into()),
+            }
+        }
+        if let (Some(least), Some(there)) = (options.min_length, opened.probed.duration)
+            && there < least
+        {
+            return Ok(skipped(
+                clip,
+                format!("has {there} s"),
+                min_length_rule(least),
+            ));
+        }
+    }
     let name = format!("{}.{}", job.stem, opened.extension);
     let path = place(media, &name)?;
     keep(&opened.path, &path, opened.owned)?;
@@ -236,6 +280,7 @@ fn whole(opened: &Opened, clip: &Clip, job: &Job, media: &Path) -> Result<FetchR
         frames: probed.frames,
         video_codec: probed.video_codec.clone(),
         audio_codec: probed.audio_codec.clone(),
+        notes: note.into_iter().collect(),
         ..Facts::default()
     };
     Ok(done(clip, name, probed.bytes, facts))
@@ -244,7 +289,11 @@ fn whole(opened: &Opened, clip: &Clip, job: &Job, media: &Path) -> Result<FetchR
 /// Keeps a source in the folder `sources`.
 pub(super) fn keep_source(opened: &Opened, source: &Source, media: &Path) -> Result<(), Fail> {
     let name = format!("sources/{}.{}", source.id, opened.extension);
-    keep(&opened.path, &place(media, &name)?, opened.owned)
+    let path = place(media, &name)?;
+    match path.exists() {
+        true => Ok(()),
+        false => keep(&opened.path, &path, opened.owned),
+    }
 }
 
 /// The file `name` below `media`, in a folder that is there.
@@ -276,6 +325,7 @@ fn keep(from: &Path, to: &Path, owned: bool) -> Result<(), Fail> {
 pub(super) const fn trim_name(trim: Trim) -> &'static str {
     match trim {
         Trim::Exact => "exact",
+        Trim::Smart => "smart",
         Trim::Copy => "copy",
         Trim::None => "none",
     }

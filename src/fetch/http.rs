@@ -17,6 +17,7 @@ use ureq::Body;
 use ureq::http::{Response, Uri};
 
 use super::answer::{Answer, Part, judge};
+use super::mirror::is_archive;
 use super::net::{Net, PRIVATE, is_public_ip};
 use super::plan::Source;
 use super::table::Got;
@@ -46,7 +47,7 @@ pub(super) fn get(net: &Net<'_>, source: &Source) -> Result<Got, Fail> {
             &source.address,
         );
         let part = request(net, source, part)?;
-        let part = receive(net, part, begun)?;
+        let part = receive(net, part, source.is_archive, begun)?;
         fs::rename(&part, &whole).map_err(Fail::disk("cannot rename to", &whole))?;
         // What described the part has no meaning any more; a later part overwrites it.
         let _ = fs::remove_file(Part::notes_of(&part));
@@ -146,7 +147,12 @@ fn target(from: &Uri, to: &str) -> Result<String, Failure> {
 }
 
 /// Writes the body behind what is there, and gives the file when it is whole.
-fn receive(net: &Net<'_>, coming: Coming, begun: Instant) -> Result<std::path::PathBuf, Fail> {
+fn receive(
+    net: &Net<'_>,
+    coming: Coming,
+    archive: bool,
+    begun: Instant,
+) -> Result<std::path::PathBuf, Fail> {
     let Coming { part, answer } = coming;
     let path = part.path.clone();
     let Some((answer, response)) = answer else {
@@ -168,10 +174,14 @@ fn receive(net: &Net<'_>, coming: Coming, begun: Instant) -> Result<std::path::P
         let bytes = buffer.get(..n).unwrap_or_default();
         if answer.from == 0 && head.len() < HEAD {
             head.extend_from_slice(bytes);
-            if (head.len() >= HEAD || n == 0) && !is_media_head(&head) {
+            let wanted = |head: &[u8]| match archive {
+                true => is_archive(head),
+                false => is_media_head(head),
+            };
+            if (head.len() >= HEAD || n == 0) && !wanted(&head) {
                 drop(file);
                 part.remove();
-                return Err(not_media(&head).into());
+                return Err(not_wanted(&head, archive).into());
             }
         }
         if n == 0 {
@@ -249,12 +259,13 @@ pub(super) fn too_large(bytes: u64, limit: u64) -> Failure {
     Failure::last(Class::TooLarge, reason)
 }
 
-fn not_media(head: &[u8]) -> Failure {
+fn not_wanted(head: &[u8], archive: bool) -> Failure {
+    let wanted = if archive { "archive" } else { "video" };
     let begin: String = String::from_utf8_lossy(head).chars().take(40).collect();
     let begin = begin.escape_debug().to_string();
     let reason = match head.is_empty() {
         true => "the answer is empty (0 bytes)".to_owned(),
-        false => format!("the answer is no video: it begins `{begin}`"),
+        false => format!("the answer is no {wanted}: it begins `{begin}`"),
     };
     Failure::last(Class::NotAVideo, reason)
 }

@@ -35,9 +35,12 @@ pub struct FetchRow {
     /// SHA-256 of the fetched source, in hexadecimal digits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
-    /// How the clip was cut: `exact`, `copy` or `none`.
+    /// How the clip was cut: `smart`, `exact`, `copy` or `none`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trim: Option<String>,
+    /// The mirrors that were read to their end without finding it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mirror: Option<String>,
     /// The user's rule by which the row was skipped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,

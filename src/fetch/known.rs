@@ -4,6 +4,9 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
+use rayon::prelude::*;
+
+use super::adopt::Present;
 use super::journal::{FetchRow, Identity, identity_of};
 use super::{FetchOptions, PastEnd, clip};
 use crate::pipeline::{Outcome, OutcomeRow};
@@ -11,12 +14,13 @@ use crate::source::{Input, Row};
 use crate::{Error, Result};
 
 /// The rows that need nothing any more: refused ones, and those that the journal and the disk agree
-/// to be done, or that the user's rules still leave out.
+/// to be done, that the same mirrors do not have, or that the user's rules still leave out.
 pub(super) fn settled(
     input: &Input,
     known: &HashMap<Identity, FetchRow>,
     media: &Path,
     options: &FetchOptions,
+    mirror: Option<&str>,
 ) -> Result<Vec<Option<FetchRow>>> {
     let trim = clip::trim_name(options.trim);
     let settled = |row: &Row| -> Result<Option<FetchRow>> {
@@ -45,7 +49,8 @@ pub(super) fn settled(
                 let past = options.past_end == PastEnd::Skip && rule == clip::PAST_END_RULE;
                 past || Some(rule) == least.as_ref()
             }),
-            Outcome::Failed => false,
+            // Nothing new would be found there.
+            Outcome::Failed => found.mirror.is_some() && found.mirror.as_deref() == mirror,
         };
         // What the input says of the clip may have changed.
         let now = OutcomeRow::of(&row.clip, None);
@@ -56,6 +61,61 @@ pub(super) fn settled(
         Ok(stays.then_some(found))
     };
     input.rows.iter().map(settled).collect()
+}
+
+/// Fills in the rows whose clips lie in `media` already although no row says so. A broken file stays
+/// open where the journal says that it is our own.
+pub(super) fn adopt(
+    input: &Input,
+    settled: &mut [Option<FetchRow>],
+    known: &HashMap<Identity, FetchRow>,
+    stems: &[String],
+    (media, work): (&Path, &Path),
+) -> Result<()> {
+    if settled.iter().all(Option::is_some) {
+        return Ok(());
+    }
+    let present = Present::scan(media, work)?;
+    let done = known
+        .values()
+        .filter(|row| row.row.outcome == Outcome::Done);
+    let owners: HashMap<&str, &str> = done
+        .filter_map(|row| Some((row.row.media.as_deref()?, row.row.source.as_str())))
+        .collect();
+    let rows = settled.par_iter_mut().zip(&input.rows).zip(stems);
+    let open = rows.filter(|((settled, _), _)| settled.is_none());
+    open.try_for_each(|((settled, row), stem)| {
+        let Some(found) = present.row(&row.clip, stem, media) else {
+            return Ok(());
+        };
+        let ours = known.get(&identity_of(&row.clip));
+        let ours = ours.is_some_and(|ours| ours.row.outcome == Outcome::Done);
+        if ours && found.row.outcome != Outcome::Done {
+            return Ok(());
+        }
+        let name = found.row.media.as_deref().unwrap_or_default();
+        match owners.get(name).filter(|owner| **owner != row.clip.source) {
+            Some(owner) => Err(Error::usage(format!(
+                "{} is the clip of {owner}, so that of {} cannot be written: use another folder, or --name-template",
+                media.join(name).display(),
+                row.clip.source
+            ))),
+            None => {
+                *settled = Some(found);
+                Ok(())
+            }
+        }
+    })
+}
+
+/// Rows that failed for what lies in the folder, told at the start.
+pub(super) fn broken(input: &Input, settled: &[Option<FetchRow>]) -> Vec<usize> {
+    let rows = settled.iter().zip(&input.rows).enumerate();
+    let broken = rows.filter(|(_, (settled, row))| {
+        let failed = |row: &FetchRow| row.row.outcome == Outcome::Failed && row.mirror.is_none();
+        row.problem.is_none() && settled.as_ref().is_some_and(failed)
+    });
+    broken.map(|(i, _)| i).collect()
 }
 
 fn is_there(row: &OutcomeRow, media: &Path) -> bool {

@@ -6,16 +6,24 @@
 //!        fetch.jsonl <── a row as each clip is settled <── cut, file by rename <─┘ then the source is dropped
 //! ```
 //!
+//! With mirrors the sources are archives: each is brought like any source, read once from front to
+//! end, and its members go to the rows that they are named for.
+//!
 //! What is unfinished lies in `MEDIA/.kpack`; a clip appears in MEDIA whole or not at all. The
 //! journal has a row for each input row, so that the same call again fetches only what is not done.
 
+mod adopt;
 mod answer;
+mod bring;
 mod clip;
 mod date;
+mod enter;
+mod feed;
 mod http;
 mod journal;
 mod known;
 mod local;
+mod mirror;
 mod name;
 mod net;
 mod options;
@@ -34,6 +42,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+pub use feed::{Feed, Located, Supply, anticipate, discard};
 pub use journal::{FetchRow, JOURNAL};
 pub use options::{FetchOptions, PastEnd, YtDlp};
 

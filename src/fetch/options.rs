@@ -13,6 +13,9 @@ pub struct FetchOptions {
     /// `url` column, its path, or YouTube's page of its id. If the range is part of it, what is
     /// fetched is taken for the clip itself.
     pub url_template: Option<String>,
+    /// Archives in which the rows' clips or sources are: tars, their addresses, or lists of such.
+    /// With any, nothing else is asked.
+    pub mirrors: Vec<PathBuf>,
     /// Name of a clip below the folder; `{id}_{start:06}_{end:06}.mp4` without.
     pub name_template: Option<String>,
     /// Sources fetched at once, at least 1.
@@ -57,6 +60,7 @@ impl Default for FetchOptions {
     fn default() -> Self {
         Self {
             url_template: None,
+            mirrors: Vec::new(),
             name_template: None,
             threads: 8,
             cut_threads: 1,
@@ -71,7 +75,7 @@ impl Default for FetchOptions {
             proxy: None,
             via_yt_dlp: false,
             yt_dlp: YtDlp::default(),
-            trim: Trim::Exact,
+            trim: Trim::Smart,
             video: VideoRecipe::Copy,
             min_length: None,
             past_end: PastEnd::Clamp,

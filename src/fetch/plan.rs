@@ -10,7 +10,7 @@ use super::name::{Fields, Template, safe};
 use super::table::{Scheme, YT_DLP, scheme, yt_dlp};
 use crate::sample::Trim;
 use crate::source::{Clip, NamedBy, Row, Span, id_in_url};
-use crate::{Error, Result};
+use crate::{Error, Result, Time};
 
 /// A source, and the clips that are to be cut out of it.
 #[derive(Debug)]
@@ -27,6 +27,8 @@ pub(super) struct Source {
     pub(super) id: String,
     /// The SHA-256 that the rows say, in lower case.
     pub(super) sha256: Option<String>,
+    /// Whether it is an archive of sources or clips, so that its rows are found in it.
+    pub(super) is_archive: bool,
     pub(super) jobs: Vec<Job>,
 }
 
@@ -39,6 +41,8 @@ pub(super) struct Job {
     pub(super) stem: String,
     /// What is to be cut out of the source; `None` is all of it.
     pub(super) span: Option<Span>,
+    /// Where in the source the file begins, where that is itself a cut of it.
+    pub(super) begins: Time,
 }
 
 /// What templates and options say of rows.
@@ -91,7 +95,12 @@ impl<'a> Planner<'a> {
             let span = row.clip.asked().filter(|_| !self.is_precut());
             if let Some(source) = sources.get_mut(at) {
                 source.sha256 = source.sha256.take().or_else(|| sha256(&row.clip));
-                source.jobs.push(Job { row: i, stem, span });
+                source.jobs.push(Job {
+                    row: i,
+                    stem,
+                    span,
+                    begins: Time::ZERO,
+                });
             }
         }
         sources
@@ -119,7 +128,7 @@ impl<'a> Planner<'a> {
         };
         let is_page = || self.options.via_yt_dlp || is_page(&address);
         let scheme = match scheme(&address)? {
-            scheme if scheme.name == "http" && is_page() => yt_dlp()?,
+            scheme if scheme.name == "http" && is_page() => yt_dlp(),
             scheme => scheme,
         };
         Some((address, scheme))
@@ -127,7 +136,7 @@ impl<'a> Planner<'a> {
 
     /// The clips' files below MEDIA without their extensions, each for one clip: where two clips of
     /// different sources would meet, all of them get 8 hex digits of their source's hash.
-    fn stems(&self, rows: &[Row]) -> Vec<String> {
+    pub(super) fn stems(&self, rows: &[Row]) -> Vec<String> {
         let whole = self.options.trim == Trim::None;
         let natural = |row: &Row| {
             let fields = fields(&row.clip);
@@ -216,6 +225,25 @@ fn source(address: String, scheme: &'static Scheme, clip: &Clip) -> Source {
         path,
         id,
         sha256: None,
+        is_archive: false,
+        jobs: Vec::new(),
+        address,
+    }
+}
+
+/// An archive at an address, or at a path of this machine.
+pub(super) fn archive(address: String, path: Option<PathBuf>) -> Source {
+    Source {
+        scheme: match path {
+            Some(_) => &super::table::FILE,
+            None => &super::table::HTTP,
+        },
+        host: host(&address),
+        hash: hash(&address),
+        path,
+        id: String::new(),
+        sha256: None,
+        is_archive: true,
         jobs: Vec::new(),
         address,
     }
@@ -230,7 +258,7 @@ fn fields(clip: &Clip) -> Fields<'_> {
 }
 
 /// What stands for `{id}`.
-fn id_of(clip: &Clip) -> &str {
+pub(super) fn id_of(clip: &Clip) -> &str {
     let url = clip.named_by == NamedBy::Url || clip.source.contains("://");
     match clip.named_by {
         NamedBy::Id => &clip.source,
@@ -252,7 +280,7 @@ fn column(clip: &Clip, names: &[&str]) -> Option<String> {
     text.map(|text| text.trim().to_owned())
 }
 
-fn sha256(clip: &Clip) -> Option<String> {
+pub(super) fn sha256(clip: &Clip) -> Option<String> {
     let text = column(clip, &["sha256"])?.to_ascii_lowercase();
     let hex = text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
     hex.then_some(text)
@@ -284,7 +312,7 @@ fn is_page(address: &str) -> bool {
 }
 
 /// The first 16 hexadecimal digits of the SHA-256 of a text.
-fn hash(text: &str) -> String {
+pub(super) fn hash(text: &str) -> String {
     let digest = Sha256::digest(text.as_bytes());
     digest.iter().take(8).map(|b| format!("{b:02x}")).collect()
 }

@@ -1,34 +1,29 @@
 //! The run: threads that take a source, bring it, cut its clips, and drop it.
 
 use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
-use std::io::Read as _;
+use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use sha2::{Digest as _, Sha256};
-
+use super::adopt;
 use super::clip;
+use super::enter::{enter, leave};
 use super::journal::{FetchRow, Identity, Journal, identity_of};
+use super::mirror::Mirror;
 use super::net::Net;
-use super::plan::{Planner, Source};
+use super::plan::{Job, Planner, Source};
 use super::queue::Queue;
 use super::table::Got;
 use super::turns::Turns;
-use super::{Fail, Failure, FetchOptions, Report, Retry, known, ytdlp};
+use super::{Fail, FetchOptions, Report, known, ytdlp};
 use crate::pipeline::{Outcome, OutcomeRow};
 use crate::progress::Progress;
 use crate::sample::{Class, SampleError};
 use crate::source::Input;
 use crate::{Error, Result};
-
-/// Longest wait between two retries, where the server does not say.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
-/// The folder of what is unfinished, in MEDIA.
-const WORK: &str = ".kpack";
 
 pub(super) fn run(
     input: &Input,
@@ -38,15 +33,18 @@ pub(super) fn run(
     stop: &AtomicBool,
 ) -> Result<Report> {
     let begun = Instant::now();
-    let planner = Planner::new(options)?;
-    planner.refuse_idle(&input.rows)?;
-    let work = media.join(WORK);
-    fs::create_dir_all(&work).map_err(Error::io("cannot create", &work))?;
-    let lock = lock(&work)?;
-    let (journal, known) = Journal::open(media)?;
-    let settled = known::settled(input, &known, media, options)?;
+    let entered = enter(input, media, options)?;
+    let (work, settled) = (entered.work, entered.settled);
+    let broken = known::broken(input, &settled);
     let wanted: Vec<bool> = settled.iter().map(Option::is_none).collect();
-    let sources = planner.sources(&input.rows, &wanted);
+    let stems = entered.stems;
+    let mirror = |name| Mirror::new(name, &work, input, &wanted, stems, options);
+    let mirror = entered.mirrored.map(mirror);
+    let sources = match &mirror {
+        Some(_) if wanted.contains(&true) => entered.archives,
+        Some(_) => Vec::new(),
+        None => entered.planner.sources(&input.rows, &wanted),
+    };
     let needs = Planner::needs_yt_dlp(&sources);
     if needs > 0 {
         ytdlp::check(&options.yt_dlp, needs)?;
@@ -54,92 +52,109 @@ pub(super) fn run(
     let before = settled.iter().filter(|row| row.is_some()).count() as u64;
     let is_done = |row: &&FetchRow| row.row.outcome == Outcome::Done;
     let there = settled.iter().flatten().filter(is_done).count() as u64;
-    progress.planned(input.rows.len() as u64, before);
-    let run = Run {
-        input,
-        media,
-        options,
-        net: Net::new(options, &work, stop)?,
-        queue: Queue::new(&sources, options.per_host),
-        cutting: Turns::new(options.cut_threads),
-        book: Mutex::new(Book {
-            journal,
-            settled,
-            error: None,
-        }),
+    progress.planned(input.rows.len() as u64, before - broken.len() as u64);
+    let book = (entered.journal, settled);
+    let run = Run::new(
+        (input, media, options),
+        book,
         sources,
-    };
-    run.all(progress);
-    let mut report = run.end(known)?;
-    // Empty, unless something is to be continued.
-    drop(lock);
-    let _ = fs::remove_file(work.join(LOCK));
-    let _ = fs::remove_dir(&work);
+        mirror,
+        (&work, stop),
+    )?;
+    let mut notes = input.notes.clone();
+    broken.iter().for_each(|i| run.show(*i, progress));
+    notes.extend(run.all(progress));
+    run.absent(&entered.known, progress)?;
+    let mut report = run.end(entered.known)?;
+    drop(entered.lock);
+    leave(&work);
     report.there = there;
     report.seconds = begun.elapsed().as_secs_f64();
-    report.notes.clone_from(&input.notes);
+    report.notes = notes;
     Ok(report)
 }
 
-const LOCK: &str = "fetch.lock";
-
-/// One run at a time works in a folder. The lock goes with the handle, also in a crash.
-fn lock(work: &Path) -> Result<File> {
-    let path = work.join(LOCK);
-    let open = OpenOptions::new().create(true).append(true).open(&path);
-    let file = open.map_err(Error::io("cannot open", &path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(fs::TryLockError::WouldBlock) => Err(Error::usage(format!(
-            "another run fetches into this folder now ({} is locked)",
-            path.display()
-        ))),
-        Err(fs::TryLockError::Error(e)) => Err(Error::io("cannot lock", &path)(e)),
-    }
-}
-
 /// The journal and what it says by now.
-struct Book {
+pub(super) struct Book {
     journal: Journal,
     /// By position of the row; `None` while it is not settled.
     settled: Vec<Option<FetchRow>>,
     /// Why the run cannot go on.
-    error: Option<Error>,
+    pub(super) error: Option<Error>,
 }
 
-struct Run<'a> {
-    input: &'a Input,
-    media: &'a Path,
-    options: &'a FetchOptions,
-    net: Net<'a>,
-    queue: Queue,
-    cutting: Turns,
+pub(super) struct Run<'a> {
+    pub(super) input: &'a Input,
+    pub(super) media: &'a Path,
+    pub(super) options: &'a FetchOptions,
+    pub(super) net: Net<'a>,
+    pub(super) queue: Queue,
+    pub(super) cutting: Turns,
     book: Mutex<Book>,
-    sources: Vec<Source>,
+    pub(super) sources: Vec<Source>,
+    /// Where the sources are archives.
+    pub(super) mirror: Option<Mirror>,
+    /// The rows whose clips are made, where that is not all.
+    pub(super) due: OnceLock<Vec<bool>>,
 }
 
 /// What a source cost.
 #[derive(Default)]
-struct Cost {
-    attempts: u32,
-    bytes: u64,
-    sha256: Option<String>,
+pub(super) struct Cost {
+    pub(super) attempts: u32,
+    pub(super) bytes: u64,
+    pub(super) sha256: Option<String>,
 }
 
-impl Run<'_> {
-    /// Settles all sources, and tells of it on the caller's thread.
-    fn all(&self, progress: &dyn Progress) {
+/// What is told to the caller's thread.
+pub(super) enum Told {
+    /// A row is settled.
+    Row(usize),
+    /// Something that the user should know.
+    Note(String),
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn new(
+        (input, media, options): (&'a Input, &'a Path, &'a FetchOptions),
+        (journal, settled): (Journal, Vec<Option<FetchRow>>),
+        sources: Vec<Source>,
+        mirror: Option<Mirror>,
+        (work, stop): (&Path, &'a AtomicBool),
+    ) -> Result<Self> {
+        Ok(Self {
+            input,
+            media,
+            options,
+            net: Net::new(options, work, stop)?,
+            queue: Queue::new(&sources, options.per_host),
+            cutting: Turns::new(options.cut_threads),
+            book: Mutex::new(Book {
+                journal,
+                settled,
+                error: None,
+            }),
+            sources,
+            mirror,
+            due: OnceLock::new(),
+        })
+    }
+
+    /// Settles all sources, and tells of it on the caller's thread; gives what was noted.
+    fn all(&self, progress: &dyn Progress) -> Vec<String> {
         let threads = self.options.threads.clamp(1, self.sources.len().max(1));
-        let (tell, told) = mpsc::channel::<usize>();
+        let (tell, told) = mpsc::channel::<Told>();
+        let mut notes = Vec::new();
         std::thread::scope(|scope| {
             for _ in 0..threads {
                 let tell = tell.clone();
                 scope.spawn(move || {
-                    while let Some(i) = self.queue.take(&self.net, &self.sources) {
-                        let Some(source) = self.sources.get(i) else {
-                            break;
+                    while let Some((i, source)) = self.take() {
+                        let settled = match source.is_archive {
+                            true => self.archive(i, source, &tell),
+                            false => self.one(source, &tell),
                         };
-                        if let Err(fail) = self.one(source, &tell) {
+                        if let Err(fail) = settled {
                             self.give_up(fail);
                         }
                         self.queue.done(source);
@@ -149,27 +164,39 @@ impl Run<'_> {
             drop(tell);
             loop {
                 match told.recv_timeout(Duration::from_millis(200)) {
-                    Ok(row) => self.show(row, progress),
+                    Ok(Told::Row(row)) => self.show(row, progress),
+                    Ok(Told::Note(note)) => {
+                        progress.note(&note);
+                        notes.push(note);
+                    }
                     Err(RecvTimeoutError::Timeout) => {}
                     Err(RecvTimeoutError::Disconnected) => break,
                 }
                 progress.fetched(self.net.bytes.load(Ordering::Relaxed));
             }
         });
+        notes
     }
 
-    fn book(&self) -> MutexGuard<'_, Book> {
+    /// The next source to be settled: archives in their order, others as their hosts allow.
+    fn take(&self) -> Option<(usize, &Source)> {
+        let i = match &self.mirror {
+            Some(mirror) => mirror.take(&self.net),
+            None => self.queue.take(&self.net, &self.sources),
+        }?;
+        Some((i, self.sources.get(i)?))
+    }
+
+    pub(super) fn book(&self) -> MutexGuard<'_, Book> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn give_up(&self, fail: Fail) {
-        if let Fail::Run(error) = fail {
-            self.net.abort.store(true, Ordering::Relaxed);
-            self.book().error.get_or_insert(error);
-        }
+    /// What became of a row, if it is settled.
+    pub(super) fn settled(&self, row: usize) -> Option<FetchRow> {
+        self.book().settled.get(row).cloned().flatten()
     }
 
-    fn show(&self, i: usize, progress: &dyn Progress) {
+    pub(super) fn show(&self, i: usize, progress: &dyn Progress) {
         let book = self.book();
         let Some(Some(row)) = book.settled.get(i) else {
             return;
@@ -184,10 +211,10 @@ impl Run<'_> {
     }
 
     /// Brings one source, settles all of its clips, drops it.
-    fn one(&self, source: &Source, tell: &Sender<usize>) -> Result<(), Fail> {
+    pub(super) fn one(&self, source: &Source, tell: &Sender<Told>) -> Result<(), Fail> {
         let mut cost = Cost::default();
         let opened = self.bring(source, &mut cost).and_then(|got| {
-            cost.sha256 = self.hash(source, &got)?;
+            cost.sha256 = Self::hash(source.sha256.as_ref(), &got)?;
             Ok((clip::open(&got, source)?, got))
         });
         let opened = match opened {
@@ -195,7 +222,13 @@ impl Run<'_> {
             Err(Fail::One(failure)) => Err(failure),
             Err(fail) => return Err(fail),
         };
-        for job in &source.jobs {
+        let stems = source.jobs.iter().map(|job| job.stem.as_str());
+        adopt::note(&self.net.work, &source.hash, stems)?;
+        let due = |job: &&Job| {
+            let due = self.due.get().and_then(|due| due.get(job.row));
+            due.copied().unwrap_or(true)
+        };
+        for job in source.jobs.iter().filter(due) {
             if self.net.stopped() {
                 return Err(Fail::Stopped);
             }
@@ -211,8 +244,9 @@ impl Run<'_> {
             };
             self.settle(job.row, made, source, &cost)?;
             // The listener is there as long as this thread.
-            let _ = tell.send(job.row);
+            let _ = tell.send(Told::Row(job.row));
         }
+        adopt::forget(&self.net.work, &source.hash);
         match opened {
             Ok((opened, got)) => {
                 if self.options.keep_source {
@@ -228,7 +262,7 @@ impl Run<'_> {
         }
     }
 
-    fn drop_source(&self, got: &Got) -> Result<(), Fail> {
+    pub(super) fn drop_source(&self, got: &Got) -> Result<(), Fail> {
         match got.owned.then(|| fs::remove_file(&got.path)) {
             Some(Err(e)) if e.kind() != std::io::ErrorKind::NotFound => {
                 Err(Fail::disk("cannot remove", &got.path)(e))
@@ -237,83 +271,13 @@ impl Run<'_> {
         }
     }
 
-    /// Attempts, until one succeeds or another would be of no use.
-    fn bring(&self, source: &Source, cost: &mut Cost) -> Result<Got, Fail> {
-        let before = self.net.bytes.load(Ordering::Relaxed);
-        let mut wait = self.options.backoff;
-        loop {
-            cost.attempts += 1;
-            let mut failure = match (source.scheme.get)(&self.net, source) {
-                Ok(got) => {
-                    if !got.there {
-                        cost.bytes = fs::metadata(&got.path).map_or(0, |meta| meta.len());
-                    }
-                    return Ok(got);
-                }
-                Err(Fail::One(failure)) => failure,
-                Err(fail) => return Err(fail),
-            };
-            let pause = match failure.retry {
-                Retry::Never => return Err(failure.into()),
-                Retry::Later => wait,
-                Retry::After(time) => time,
-            };
-            let last = cost.attempts > self.options.retries;
-            if last || pause > self.options.timeout {
-                let tried = match cost.attempts {
-                    1 => String::new(),
-                    n => format!(", {n} times"),
-                };
-                failure.reason.push_str(&tried);
-                if let Retry::After(time) = failure.retry {
-                    let asks = format!("; it asks to wait {} s", time.as_secs());
-                    failure.reason.push_str(&asks);
-                }
-                cost.bytes = self.net.bytes.load(Ordering::Relaxed) - before;
-                return Err(failure.into());
-            }
-            if failure.class == Class::RateLimited {
-                self.queue.hold(source, pause);
-            }
-            if !self.net.wait(pause) {
-                return Err(Fail::Stopped);
-            }
-            wait = (wait * 2).min(LONGEST_WAIT);
-        }
-    }
-
-    /// The hash of what was fetched, and of a local file where the row has one to compare.
-    fn hash(&self, source: &Source, got: &Got) -> Result<Option<String>, Fail> {
-        if !got.owned && source.sha256.is_none() {
-            return Ok(None);
-        }
-        let read = |e| Fail::disk("cannot read", &got.path)(e);
-        let mut file = File::open(&got.path).map_err(read)?;
-        let (mut hasher, mut buffer) = (Sha256::new(), vec![0; 1 << 18]);
-        loop {
-            let n = file
-                .read(&mut buffer)
-                .map_err(Fail::disk("cannot read", &got.path))?;
-            if n == 0 {
-                break;
-            }
-            hasher.update(buffer.get(..n).unwrap_or_default());
-        }
-        let hash: String = hasher
-            .finalize()
-            .iter()
-            .map(|b| format!("{b:02x}"))
-            .collect();
-        match &source.sha256 {
-            Some(wanted) if *wanted != hash => {
-                let reason = format!("its SHA-256 is {hash}, not {wanted} as its row says");
-                Err(Failure::last(Class::Corrupt, reason).into())
-            }
-            _ => Ok(Some(hash)),
-        }
-    }
-
-    fn settle(&self, i: usize, row: FetchRow, source: &Source, cost: &Cost) -> Result<(), Fail> {
+    pub(super) fn settle(
+        &self,
+        i: usize,
+        row: FetchRow,
+        source: &Source,
+        cost: &Cost,
+    ) -> Result<(), Fail> {
         let row = FetchRow {
             url: (!source.host.is_empty()).then(|| source.address.clone()),
             attempts: cost.attempts,
@@ -322,6 +286,11 @@ impl Run<'_> {
             trim: Some(clip::trim_name(self.options.trim).to_owned()),
             ..row
         };
+        Ok(self.write(i, row)?)
+    }
+
+    /// Writes a row into the journal: it is settled.
+    pub(super) fn write(&self, i: usize, row: FetchRow) -> Result<()> {
         let mut book = self.book();
         book.journal.append(&row)?;
         if let Some(slot) = book.settled.get_mut(i) {
@@ -331,7 +300,7 @@ impl Run<'_> {
     }
 
     /// Writes the journal anew, and counts.
-    fn end(self, mut known: HashMap<Identity, FetchRow>) -> Result<Report> {
+    pub(super) fn end(self, mut known: HashMap<Identity, FetchRow>) -> Result<Report> {
         let book = self
             .book
             .into_inner()

@@ -17,35 +17,41 @@ pub(super) struct Scheme {
 }
 
 /// All kinds.
-const SCHEMES: &[Scheme] = &[
-    Scheme {
-        name: "file",
-        takes: local::takes,
-        get: local::get,
-    },
-    Scheme {
-        name: "http",
-        takes: http::takes,
-        get: http::get,
-    },
-    Scheme {
-        name: YT_DLP,
-        takes: |_| true,
-        get: ytdlp::get,
-    },
-];
+static SCHEMES: [&Scheme; 3] = [&FILE, &HTTP, &PAGES];
+
+/// Paths of this machine.
+pub(super) static FILE: Scheme = Scheme {
+    name: "file",
+    takes: local::takes,
+    get: local::get,
+};
+
+/// Files of the web.
+pub(super) static HTTP: Scheme = Scheme {
+    name: "http",
+    takes: http::takes,
+    get: http::get,
+};
+
+/// Pages with a video.
+static PAGES: Scheme = Scheme {
+    name: YT_DLP,
+    takes: |_| true,
+    get: ytdlp::get,
+};
 
 /// The name of the kind that yt-dlp serves.
 pub(super) const YT_DLP: &str = "yt-dlp";
 
 /// The kind of an address.
 pub(super) fn scheme(address: &str) -> Option<&'static Scheme> {
-    SCHEMES.iter().find(|scheme| (scheme.takes)(address))
+    let mut schemes = SCHEMES.iter();
+    schemes.find(|scheme| (scheme.takes)(address)).copied()
 }
 
 /// The kind that yt-dlp serves.
-pub(super) fn yt_dlp() -> Option<&'static Scheme> {
-    SCHEMES.iter().find(|scheme| scheme.name == YT_DLP)
+pub(super) fn yt_dlp() -> &'static Scheme {
+    &PAGES
 }
 
 /// A source that is there.

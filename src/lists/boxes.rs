@@ -1,10 +1,11 @@
 //! The boxes of annotated persons, from the JSON beside a clip.
 
-use std::fs;
 use std::path::Path;
 
 use kpack_formats::lists::BoxLabel;
 use serde::Deserialize;
+
+use crate::bounded;
 
 /// The part of the JSON that is about boxes.
 #[derive(Deserialize)]
@@ -30,7 +31,7 @@ pub(super) fn read(json: Option<&Path>) -> Result<Vec<BoxLabel>, String> {
     let Some(path) = json else {
         return Ok(Vec::new());
     };
-    let bytes = match fs::read(path) {
+    let bytes = match bounded::read(path, bounded::BESIDE) {
         Ok(bytes) => bytes,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(e) => return Err(format!("{} cannot be read: {e}", path.display())),

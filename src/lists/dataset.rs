@@ -1,13 +1,13 @@
 //! The clips of a packed dataset: the rows of `samples.jsonl` that are done.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use kpack_formats::Label;
 use kpack_formats::lists::{Consumer, Entry, Wants};
 
 use super::{Candidate, GatherOptions, Gathered, Is, LeftOut, frames};
-use crate::pipeline::{LABELS, Outcome, OutcomeRow, SAMPLES};
+use crate::pipeline::{Outcome, OutcomeRow, SAMPLES, classes};
 use crate::source::identity;
 use crate::{Error, Result};
 
@@ -50,16 +50,6 @@ pub(super) fn candidates(
         }
     }
     Ok(candidates)
-}
-
-/// The class names in index order.
-fn classes(dir: &Path) -> Result<Vec<String>> {
-    let path = dir.join(LABELS);
-    match fs::read_to_string(&path) {
-        Ok(text) => Ok(text.lines().map(str::to_owned).collect()),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(e) => Err(Error::io("cannot read", &path)(e)),
-    }
 }
 
 fn candidate(dir: &Path, consumer: &Consumer, row: &OutcomeRow) -> Result<Candidate, &'static str> {

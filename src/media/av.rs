@@ -45,8 +45,13 @@ impl Error {
     }
 }
 
+/// The system's number for a failed read.
+const EIO: i32 = 5;
+
 fn av_text(e: &ffmpeg::Error) -> String {
     match e {
+        // What libav says of any end of the data where it expects more.
+        ffmpeg::Error::Other { errno: EIO } => "the data ends early or cannot be read".to_owned(),
         ffmpeg::Error::Other { errno } => std::io::Error::from_raw_os_error(*errno).to_string(),
         e => e.to_string(),
     }

@@ -6,6 +6,7 @@ use ffmpeg_the_third::ffi;
 use ffmpeg_the_third::packet::{Packet, Ref as _};
 
 use super::av::{Error, Result, av};
+use super::edge::set_extradata;
 use super::frame::Frame;
 use super::input::Input;
 use super::track::Track;
@@ -27,6 +28,15 @@ pub struct Decoder {
 impl Decoder {
     /// A decoder for `track` of `input`.
     pub fn new(input: &Input, track: &Track) -> Result<Self> {
+        Self::open(input, track, None)
+    }
+
+    /// A decoder for a track like `track` that has these extradata instead.
+    pub fn with_extradata(input: &Input, track: &Track, extradata: &[u8]) -> Result<Self> {
+        Self::open(input, track, Some(extradata))
+    }
+
+    fn open(input: &Input, track: &Track, extradata: Option<&[u8]>) -> Result<Self> {
         // SAFETY: the parameters belong to the open input; the context is freed by the wrapper.
         let context = unsafe {
             let par = input.parameters(track);
@@ -38,6 +48,9 @@ impl Decoder {
             super::av::check("cannot use the codec parameters", {
                 ffi::avcodec_parameters_to_context(raw, par)
             })?;
+            if let Some(bytes) = extradata {
+                set_extradata(&mut (*raw).extradata, &mut (*raw).extradata_size, bytes)?;
+            }
             (*raw).pkt_timebase = ffi::AVRational {
                 num: track.time_base.0 as i32,
                 den: track.time_base.1 as i32,

@@ -107,8 +107,35 @@ impl Encoder {
         Ok(())
     }
 
+    /// Parameter sets, once it is open.
+    pub(super) fn extradata(&self) -> &[u8] {
+        // SAFETY: the extradata of a valid context have the size it says; none is null and 0.
+        unsafe {
+            let context = &*self.context.as_ptr();
+            match (context.extradata, usize::try_from(context.extradata_size)) {
+                (data, Ok(size)) if !data.is_null() => std::slice::from_raw_parts(data, size),
+                _ => &[],
+            }
+        }
+    }
+
     /// Encodes a frame (`None`: what is held back), and hands the packets to `muxer`.
     fn encode(&mut self, frame: Option<&ffmpeg::Frame>, muxer: &mut Muxer) -> Result<()> {
+        let (step, stream) = (self.step, self.stream.unwrap_or(0));
+        self.encode_to(frame, &mut |mut packet| {
+            if packet.duration() == 0 {
+                packet.set_duration(step);
+            }
+            muxer.write(packet, stream)
+        })
+    }
+
+    /// Encodes a frame (`None`: what is held back), and hands out the packets.
+    pub(super) fn encode_to(
+        &mut self,
+        frame: Option<&ffmpeg::Frame>,
+        each: &mut dyn FnMut(Packet) -> Result<()>,
+    ) -> Result<()> {
         let _step = stopwatch::enter(Step::Encode);
         // SAFETY: an open encoder; the frame is valid or null for the end.
         let code = unsafe {
@@ -126,10 +153,7 @@ impl Encoder {
                 return Ok(());
             }
             check("cannot encode", code)?;
-            if packet.duration() == 0 {
-                packet.set_duration(self.step);
-            }
-            muxer.write(packet, self.stream.unwrap_or(0))?;
+            each(packet)?;
         }
     }
 }
@@ -198,23 +222,7 @@ impl VideoEncoder {
 
     /// Encodes one picture, shown at `pts` ticks.
     pub fn push(&mut self, picture: &Yuv, pts: i64, muxer: &mut Muxer) -> Result<()> {
-        // SAFETY: the frame is valid; when the encoder still refers to it, libav copies first.
-        let code = unsafe { ffi::av_frame_make_writable(self.frame.as_mut_ptr()) };
-        check("cannot reuse a frame", code)?;
-        for (i, plane) in picture.planes().iter().enumerate() {
-            let width = self.frame.plane_width(i) as usize;
-            let height = self.frame.plane_height(i) as usize;
-            let stride = self.frame.stride(i);
-            for (y, row) in self
-                .frame
-                .data_mut(i)
-                .chunks_mut(stride)
-                .take(height)
-                .enumerate()
-            {
-                row[..width].copy_from_slice(&plane.row(y)[..width]);
-            }
-        }
+        fill(&mut self.frame, picture)?;
         self.frame.set_pts(Some(pts));
         self.encoder.encode(Some(&self.frame), muxer)
     }
@@ -225,10 +233,27 @@ impl VideoEncoder {
     }
 }
 
+/// Copies a picture into a frame of its size.
+pub(super) fn fill(frame: &mut ffmpeg::frame::Video, picture: &Yuv) -> Result<()> {
+    // SAFETY: the frame is valid; when the encoder still refers to it, libav copies first.
+    let code = unsafe { ffi::av_frame_make_writable(frame.as_mut_ptr()) };
+    check("cannot reuse a frame", code)?;
+    for (i, plane) in picture.planes().iter().enumerate() {
+        let width = frame.plane_width(i) as usize;
+        let height = frame.plane_height(i) as usize;
+        let stride = frame.stride(i);
+        let rows = frame.data_mut(i).chunks_mut(stride).take(height);
+        for (y, row) in rows.enumerate() {
+            row[..width].copy_from_slice(&plane.row(y)[..width]);
+        }
+    }
+    Ok(())
+}
+
 /// Whether x264 would use its AVX-512 code here. That of its macroblock tree reads memory that was
 /// never written where the width is no multiple of 128 pixels (seen in r3095), so the bytes change
 /// from run to run; up to AVX2 they are always the same.
-fn reads_stray_memory() -> bool {
+pub(super) fn reads_stray_memory() -> bool {
     #[cfg(target_arch = "x86_64")]
     let found = std::arch::is_x86_feature_detected!("avx512f");
     #[cfg(not(target_arch = "x86_64"))]

@@ -131,6 +131,18 @@ impl Input {
         unsafe { (**(*self.context.as_ptr()).streams.add(track.index)).codecpar }
     }
 
+    /// What a track's codec needs besides the packets; empty for many codecs.
+    pub(super) fn extradata(&self, track: &Track) -> &[u8] {
+        // SAFETY: the parameters live as long as this; extradata have the size that they say.
+        unsafe {
+            let par = &*self.parameters(track);
+            match (par.extradata, usize::try_from(par.extradata_size)) {
+                (data, Ok(size)) if !data.is_null() => std::slice::from_raw_parts(data, size),
+                _ => &[],
+            }
+        }
+    }
+
     /// The next packet of the chosen tracks; `None` at the end.
     pub fn next_packet(&mut self) -> Result<Option<Packet>> {
         if let Some(packet) = self.ahead.pop_front() {

@@ -14,8 +14,10 @@
 mod av;
 mod color;
 mod decode;
+mod edge;
 mod encode;
 mod frame;
+mod h264;
 mod image;
 mod input;
 mod io;
@@ -31,6 +33,7 @@ mod webp;
 pub use av::{Error, Result, Versions, has_decoder, has_encoder, versions};
 pub use color::{ColorInfo, Matrix};
 pub use decode::Decoder;
+pub use edge::{EdgeEncoder, H264};
 pub use encode::{AudioEncoder, VideoEncoder, X264, to_i16};
 pub use frame::Frame;
 pub use image::{ImageEncoder, Jpeg};

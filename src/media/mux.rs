@@ -7,6 +7,7 @@ use ffmpeg_the_third::ffi::{self, AVCodecParameters, AVFormatContext, AVRational
 use ffmpeg_the_third::packet::{Mut as _, Packet};
 
 use super::av::{Error, Result, check};
+use super::edge::set_extradata;
 use super::input::Input;
 use super::io::MemoryIo;
 use super::track::Track;
@@ -71,7 +72,40 @@ impl Muxer {
             den: track.time_base.1 as i32,
         };
         // SAFETY: the parameters belong to the open input and are copied.
-        unsafe { self.add(input.parameters(track), base) }
+        let index = unsafe { self.add(input.parameters(track), base) }?;
+        #[cfg(not(ffmpeg_6_1))]
+        self.turn(index, track)?;
+        Ok(index)
+    }
+
+    /// As [`Self::add_copy`], for packets that need `extradata` instead of the source's.
+    pub fn add_joined(&mut self, input: &Input, track: &Track, extradata: &[u8]) -> Result<usize> {
+        let index = self.add_copy(input, track)?;
+        // SAFETY: the stream was just added, and the header is not written.
+        unsafe {
+            let par = &mut *(**(*self.context).streams.add(index)).codecpar;
+            set_extradata(&mut par.extradata, &mut par.extradata_size, extradata)?;
+        }
+        Ok(index)
+    }
+
+    /// Gives a stream the display matrix of `track`; newer libraries have it in the parameters.
+    #[cfg(not(ffmpeg_6_1))]
+    fn turn(&mut self, index: usize, track: &Track) -> Result<()> {
+        let Some(matrix) = track.matrix else {
+            return Ok(());
+        };
+        const KIND: ffi::AVPacketSideDataType = ffi::AVPacketSideDataType::DISPLAYMATRIX;
+        // SAFETY: the stream was just added; the memory that libav gives has the size asked for.
+        unsafe {
+            let stream = *(*self.context).streams.add(index);
+            let data = ffi::av_stream_new_side_data(stream, KIND, size_of_val(&matrix));
+            if data.is_null() {
+                return Err(Error::Alloc("a display matrix"));
+            }
+            data.cast::<[i32; 9]>().write_unaligned(matrix);
+        }
+        Ok(())
     }
 
     /// Adds a stream of `parameters`, whose packets count time in `base`.

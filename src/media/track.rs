@@ -42,6 +42,9 @@ pub struct Track {
     pub sample_rate: u32,
     /// Channels; 0 for video.
     pub channels: u32,
+    /// The display matrix that `rotation` was read from.
+    #[cfg_attr(ffmpeg_6_1, allow(dead_code, reason = "there it is in the parameters"))]
+    pub(super) matrix: Option<[i32; 9]>,
     /// Sample frames that the decoder drops at the head by itself: Opus's pre-skip.
     pub(super) delay: u32,
     /// Where its sound lies to the sample, if its ticks are coarser than that.
@@ -201,6 +204,7 @@ pub(super) fn describe(stream: &ffi::AVStream, is_video: bool) -> Track {
         duration: None,
         sample_rate: u32::try_from(par.sample_rate).unwrap_or(0),
         channels: u32::try_from(par.ch_layout.nb_channels).unwrap_or(0),
+        matrix: display_matrix(stream).filter(|_| is_video),
         delay: match par.codec_id {
             ffi::AVCodecID::OPUS => u32::try_from(par.initial_padding).unwrap_or(0),
             _ => 0,

@@ -1,7 +1,6 @@
 //! [`Dataset`]: `dataset.json`, all that is known of a finished dataset but its rows.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
 use kpack_formats::{Compression, Meta};
@@ -10,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::pipeline::plan::ShardRule;
 use crate::pipeline::summary::Counts;
 use crate::sample::Recipe;
-use crate::{Error, Result};
+use crate::{Error, Result, bounded};
 
 /// Name of the file in OUT.
 pub const DATASET: &str = "dataset.json";
@@ -18,6 +17,19 @@ pub const DATASET: &str = "dataset.json";
 pub const SAMPLES: &str = "samples.jsonl";
 /// Name of the file with the class names, one a line, in index order.
 pub const LABELS: &str = "labels.txt";
+
+/// The class names of the dataset in `out`, in index order; none where it has no classes.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn classes(out: &Path) -> Result<Vec<String>> {
+    let path = out.join(LABELS);
+    match bounded::read_text(&path, bounded::CLASSES) {
+        Ok(text) => Ok(text.lines().map(str::to_owned).collect()),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(e) => Err(Error::io("cannot read", &path)(e)),
+    }
+}
 
 /// A finished dataset. It says nothing of the run that made it: no time, host, threads, folder.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -98,7 +110,7 @@ impl Dataset {
     /// [`Error::Io`]; [`Error::Input`] for a file that is not a dataset's.
     pub fn read(out: &Path) -> Result<Option<Dataset>> {
         let path = out.join(DATASET);
-        let bytes = match fs::read(&path) {
+        let bytes = match bounded::read(&path, bounded::MANIFEST) {
             Ok(bytes) => bytes,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(Error::io("cannot open", &path)(e)),
@@ -191,7 +203,8 @@ impl Origin {
     }
 }
 
-fn is_file_name(name: &str) -> bool {
+/// Whether `name` is that of a file directly in its folder.
+pub(crate) fn is_file_name(name: &str) -> bool {
     let mut parts = Path::new(name).components();
     let first = parts.next();
     matches!(first, Some(std::path::Component::Normal(_))) && parts.next().is_none()

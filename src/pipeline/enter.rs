@@ -163,7 +163,7 @@ fn has_begun(log: &Path) -> Result<bool> {
     let mut lines = LogReader::new(file, log);
     while let Some((_, line)) = lines.next()? {
         match line {
-            Line::Plan(_) => {}
+            Line::Plan(_) | Line::Synced(_) => {}
             Line::Row { row, .. } if row.index.is_none() => {}
             Line::Row { .. } | Line::Shard(_) => return Ok(true),
         }
@@ -327,7 +327,7 @@ fn clear_part(folder: &Folder, path: &Path, header: &Header, target: Target<'_>)
                     });
                 }
             }
-            Line::Plan(_) => {}
+            Line::Plan(_) | Line::Synced(_) => {}
         }
     }
     remove_shards(folder, &shards)
@@ -367,7 +367,9 @@ fn tree_of<'a>(folder: &Folder, there: &Origin, target: Target<'a>) -> Result<&'
 }
 
 fn remove_sample(tree: &dyn TreeWriter, row: &OutcomeRow) -> Result<()> {
-    row.path
-        .as_deref()
-        .map_or(Ok(()), |place| Ok(tree.remove(place)?))
+    match row.path.as_deref() {
+        // A folder of others may say anything.
+        Some(place) => Ok(kpack_formats::check_key(place).and_then(|()| tree.remove(place))?),
+        None => Ok(()),
+    }
 }

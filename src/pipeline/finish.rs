@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
-use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
+use std::io::{BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use crate::pipeline::dataset::{DATASET, Dataset, FileRecord, LABELS, SAMPLES, ShardRecord};
@@ -14,7 +14,7 @@ use crate::pipeline::log::{Line, LogReader};
 use crate::pipeline::names;
 use crate::pipeline::remake;
 use crate::pipeline::summary::{Counted, Counts};
-use crate::{Error, Result};
+use crate::{Error, Result, bounded};
 
 /// Joins the parts in `out` into one dataset; does nothing if that is done already.
 ///
@@ -176,7 +176,7 @@ impl Joined {
                     self.counts.add(&Counted::from(&*row));
                 }
                 Line::Shard(shard) => self.shards.push(shard),
-                Line::Plan(_) => {}
+                Line::Plan(_) | Line::Synced(_) => {}
             }
         }
         let left = header
@@ -207,7 +207,7 @@ impl Joined {
             let (source, position, path) = &mut sources[*log as usize];
             line.clear();
             seek(source, *position, *begin)
-                .and_then(|()| source.read_until(b'\n', &mut line))
+                .and_then(|()| bounded::line(source, &mut line, bounded::ROW))
                 .map_err(Error::io("cannot read", path))?;
             *position = begin + line.len() as u64;
             let Ok(Line::Row { mut row, .. }) = serde_json::from_slice(&line) else {

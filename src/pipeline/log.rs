@@ -4,23 +4,24 @@
 //! {"plan": {...}}                        the first line: which plan this is
 //! {"row": {"n": 7, "row": {...}}}        input row 7 is settled
 //! {"shard": {...}}                       a shard stands whole at its place, or stays away
+//! {"synced": 9}                          in a tree: the files of all rows so far last through a power cut
 //! ```
 //!
 //! First come the rows that took no place in the plan (part 0 has them), then the plan's, in order.
 //! A line is one write; a torn or foreign end is cut off when the log is opened again.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use crate::pipeline::dataset::ShardRecord;
+use crate::pipeline::dataset::{ShardRecord, is_file_name};
 use crate::pipeline::files::moment;
 use crate::pipeline::header::Header;
 use crate::pipeline::row::OutcomeRow;
-use crate::{Error, Result};
+use crate::{Error, Result, bounded};
 
 /// At least this long between two syncs.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
@@ -32,8 +33,27 @@ const SYNC_SHARE: u32 = 10;
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Line {
     Plan(Box<Header>),
-    Row { n: u32, row: Box<OutcomeRow> },
+    Row {
+        n: u32,
+        row: Box<OutcomeRow>,
+    },
     Shard(ShardRecord),
+    /// The first plan index that is not settled.
+    Synced(u32),
+}
+
+impl Line {
+    /// Whether the files that it names lie in the dataset's folder: they may be removed by it.
+    fn is_inside(&self) -> bool {
+        let place = |place: &String| kpack_formats::check_key(place).is_ok();
+        match self {
+            Line::Plan(_) | Line::Synced(_) => true,
+            Line::Shard(shard) => is_file_name(&shard.name),
+            Line::Row { row, .. } => {
+                row.shard.as_deref().is_none_or(is_file_name) && row.path.as_ref().is_none_or(place)
+            }
+        }
+    }
 }
 
 /// One line that is written.
@@ -43,6 +63,7 @@ pub(crate) enum Event<'a> {
     Plan(&'a Header),
     Row { n: u32, row: &'a OutcomeRow },
     Shard(&'a ShardRecord),
+    Synced(u32),
 }
 
 /// An open log at its end.
@@ -129,12 +150,16 @@ impl<R: Read> LogReader<R> {
     /// The next line, and the byte where it begins.
     pub(crate) fn next(&mut self) -> Result<Option<(u64, Line)>> {
         self.line.clear();
-        let read = self.source.read_until(b'\n', &mut self.line);
-        let read = read.map_err(Error::io("cannot read", &self.path))?;
+        let read = bounded::line(&mut self.source, &mut self.line, bounded::ROW);
+        let read = match read {
+            // None of ours.
+            Err(e) if e.kind() == ErrorKind::FileTooLarge => return Ok(None),
+            read => read.map_err(Error::io("cannot read", &self.path))?,
+        };
         let Some(text) = self.line.strip_suffix(b"\n") else {
             return Ok(None);
         };
-        let Ok(line) = serde_json::from_slice(text) else {
+        let Some(line) = serde_json::from_slice(text).ok().filter(Line::is_inside) else {
             return Ok(None);
         };
         let begin = self.end;

@@ -55,7 +55,9 @@ use crate::{Error, Result};
 
 pub use clean::{Leftovers, clean, leftovers};
 pub(crate) use dataset::is_sealed;
-pub use dataset::{DATASET, Dataset, FileRecord, LABELS, Origin, PlanRecord, SAMPLES, ShardRecord};
+pub use dataset::{
+    DATASET, Dataset, FileRecord, LABELS, Origin, PlanRecord, SAMPLES, ShardRecord, classes,
+};
 pub use finish::merge;
 pub use options::{FailureLimit, Options};
 pub use outline::{Outline, SplitOutline};
@@ -99,6 +101,9 @@ pub fn pack<S: Default + Send>(
     let maker = stage::Maker::new(plan, target, options.estimate, make);
     // Workers make samples in any order; they are settled in the order of the plan.
     let unsettled = run.unsettled();
+    if let Some(begun) = options.begun {
+        begun(unsettled.clone());
+    }
     let peak = window::ordered(&workers, bounds, unsettled, stop, &maker, |index, work| {
         run.settle(index, work)
     })?;

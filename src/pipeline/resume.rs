@@ -51,6 +51,8 @@ struct Scan {
     counts: Counts,
     shards: Vec<ShardRecord>,
     tail: Vec<Tail>,
+    /// Rows of the tail whose files last through a power cut.
+    synced: usize,
     next: u32,
     end: u64,
 }
@@ -76,17 +78,15 @@ pub(crate) fn resume<'a>(
             (Some(shards), keep)
         }
         Target::Tree(tree) => {
-            let whole = |row: &Tail| match (&row.place, row.written) {
-                (Some(place), Some((_, length, crc))) => tree.confirm(place, length, crc),
+            let whole = |(i, row): (usize, &Tail)| match (&row.place, row.written) {
+                (Some(place), Some((_, length, crc))) if i < scan.synced => {
+                    tree.confirm(place, length, crc)
+                }
+                (Some(place), Some((_, length, crc))) => tree.holds(place, length, crc),
                 _ => true,
             };
-            (
-                None,
-                scan.tail
-                    .iter()
-                    .position(|row| !whole(row))
-                    .unwrap_or(scan.tail.len()),
-            )
+            let lost = scan.tail.iter().enumerate().position(|row| !whole(row));
+            (None, lost.unwrap_or(scan.tail.len()))
         }
     };
     if let Some(lost) = scan.tail.get(keep) {
@@ -191,6 +191,10 @@ impl Scan {
     fn take(&mut self, begin: u64, line: Line, header: &Header) -> bool {
         match line {
             Line::Plan(_) => false,
+            Line::Synced(next) => {
+                self.synced = self.tail.len();
+                next == self.next
+            }
             Line::Shard(shard) => {
                 self.settle_tail();
                 self.tail.clear();

@@ -1,15 +1,15 @@
 //! [`OutcomeRow`]: one line of `samples.jsonl`, what became of one input clip.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufReader, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use kpack_formats::{Extent, Label, Meta};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::Time;
 use crate::sample::{Class, Facts, SampleError, Stage};
 use crate::source::{Clip, NamedBy, Problem, Row, Span};
+use crate::{Time, bounded};
 
 /// How a clip ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -88,6 +88,8 @@ pub struct OutcomeRow {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frames: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub encoded_frames: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub width: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub height: Option<u32>,
@@ -122,19 +124,38 @@ pub struct OutcomeRow {
 }
 
 impl OutcomeRow {
-    /// Reads `samples.jsonl` line by line; `path` serves messages.
+    /// Reads `samples.jsonl` line by line; `path` serves messages. Behind a line that is too long
+    /// nothing more is read.
     pub fn read_all(file: File, path: &Path) -> impl Iterator<Item = crate::Result<OutcomeRow>> {
-        let path = path.to_owned();
-        BufReader::with_capacity(1 << 18, file)
-            .lines()
-            .enumerate()
-            .map(move |(i, line)| {
-                let line = line.map_err(crate::Error::io("cannot read", &path))?;
-                serde_json::from_str(&line).map_err(|e| crate::Error::Input {
-                    path: path.clone(),
-                    message: format!("line {}: not an outcome: {e}", i + 1),
-                })
-            })
+        let (path, mut line) = (path.to_owned(), Vec::new());
+        let mut source = BufReader::with_capacity(1 << 18, file);
+        let (mut number, mut end, mut ended) = (0_u64, 0_u64, false);
+        std::iter::from_fn(move || {
+            line.clear();
+            let begin = end;
+            number += 1;
+            let wrong = |what: String| crate::Error::Input {
+                path: path.clone(),
+                message: format!("line {number} (at byte {begin}): {what}"),
+            };
+            match bounded::line(&mut source, &mut line, bounded::ROW) {
+                _ if ended => None,
+                Ok(0) => None,
+                Ok(got) => {
+                    end += got as u64;
+                    let row = serde_json::from_slice(&line);
+                    Some(row.map_err(|e| wrong(format!("not an outcome: {e}"))))
+                }
+                Err(e) if e.kind() == ErrorKind::FileTooLarge => {
+                    ended = true;
+                    Some(Err(wrong(e.to_string())))
+                }
+                Err(e) => {
+                    ended = true;
+                    Some(Err(crate::Error::io("cannot read", &path)(e)))
+                }
+            }
+        })
     }
 
     /// The row of a clip that failed or was skipped before it was planned.
@@ -246,6 +267,7 @@ impl OutcomeRow {
             got_start,
             got_end,
             frames,
+            encoded_frames,
             width,
             height,
             fps,
@@ -261,6 +283,7 @@ impl OutcomeRow {
             notes,
         } = facts;
         (self.got_start, self.got_end, self.frames) = (got_start, got_end, frames);
+        self.encoded_frames = encoded_frames;
         (self.width, self.height, self.fps) = (width, height, fps);
         (self.video_codec, self.audio_codec, self.has_audio) =
             (video_codec, audio_codec, has_audio);

@@ -33,6 +33,7 @@ pub(crate) enum Opened<'a> {
 
 pub(crate) struct Run<'a> {
     plan: &'a Plan,
+    target: Target<'a>,
     folder: Folder,
     header: Header,
     log_path: PathBuf,
@@ -72,6 +73,7 @@ impl<'a> Run<'a> {
         progress.planned(resumed.counts.clips, settled_before);
         let mut run = Run {
             plan,
+            target,
             folder,
             header,
             log_path,
@@ -126,6 +128,7 @@ impl<'a> Run<'a> {
                 (row, None)
             }
             Work::Skipped(reason) => (OutcomeRow::skipped(clip, index, &reason), None),
+            Work::Left => return Ok(ControlFlow::Break(())),
             Work::Failed(e) => (OutcomeRow::failed(clip, index, &e), Some(e)),
             Work::Fatal(e) => return Err(e),
         };
@@ -171,6 +174,11 @@ impl<'a> Run<'a> {
         let begun = Instant::now();
         if let Some(shards) = &self.resumed.shards {
             shards.sync()?;
+        }
+        if self.resumed.shards.is_none() {
+            self.target.sync()?;
+            let next = self.resumed.next;
+            self.resumed.log.append(&Event::Synced(next))?;
         }
         self.resumed.log.sync(begun)
     }

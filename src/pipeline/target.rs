@@ -61,6 +61,16 @@ pub trait TreeWriter: Sync {
     /// Writes the files of one sample, over those of an interrupted run. Called by many threads at
     /// once, never twice at once for one place.
     fn write(&self, clip: &Clip, sample: &Sample) -> kpack_formats::Result<Extent>;
+    /// Makes all that was written so far last through a power cut. Called before the rows that tell
+    /// of it are made to last.
+    fn sync(&self) -> kpack_formats::Result<()> {
+        Ok(())
+    }
+    /// Whether every byte of the files at `place` still is what was written. Asked of samples that
+    /// no [`sync`](TreeWriter::sync) followed.
+    fn holds(&self, place: &str, length: u64, crc32c: u32) -> bool {
+        self.confirm(place, length, crc32c)
+    }
     /// Whether the files at `place` still are what was written, as far as a quick look tells.
     fn confirm(&self, place: &str, length: u64, crc32c: u32) -> bool;
     /// Removes the files at `place`, those of an interrupted run too, and nothing else; files that
@@ -74,6 +84,14 @@ impl Target<'_> {
         match self {
             Target::Shards(target) => target.describe(),
             Target::Tree(tree) => tree.describe(),
+        }
+    }
+
+    /// Makes the samples of a tree last through a power cut; shards see to theirs.
+    pub(crate) fn sync(&self) -> crate::Result<()> {
+        match self {
+            Target::Shards(_) => Ok(()),
+            Target::Tree(tree) => Ok(tree.sync()?),
         }
     }
 }

@@ -33,7 +33,7 @@ pub(crate) fn unfinished(out: &Path) -> Result<Option<String>> {
             match line {
                 Line::Plan(header) => (clips, parts) = (header.rows, header.parts),
                 Line::Row { .. } => settled += 1,
-                Line::Shard(_) => {}
+                Line::Shard(_) | Line::Synced(_) => {}
             }
         }
     }

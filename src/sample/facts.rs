@@ -18,6 +18,10 @@ pub struct Facts {
     /// Frames: pictures in the sample, or frames of its video blob where that was counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frames: Option<u64>,
+    /// Of the frames of the video blob, those that were encoded anew where others were copied
+    /// (`--trim smart`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encoded_frames: Option<u64>,
     /// Width in pixels of the pictures, or of the video as it is shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub width: Option<u32>,

@@ -64,6 +64,9 @@ pub enum Trim {
     /// Decode and re-encode: first frame at or after the start, last before the end.
     #[default]
     Exact,
+    /// As exact, but only the groups of pictures that the edges cut are encoded, where the source
+    /// allows it (H.264 of the usual kind); else all of it, and its row says why.
+    Smart,
     /// Whole packets from the key frame at or before the start; the achieved times are recorded.
     Copy,
     /// Not at all: the whole source.

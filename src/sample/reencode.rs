@@ -53,18 +53,11 @@ pub(super) fn encode(
         errors: 0,
     };
     let mut decoder = Decoder::new(input, track)?;
-    // Also of a whole source, so that sound that begins late stays late.
-    let range = Some((span.start.nanos(), span.end.map(Time::nanos)));
     let mut sound = match &sound_track {
         Some(t) => {
-            let recipe = whole_sound(t);
-            pass.sound_shape = recipe.sample_rate.zip(recipe.channels);
-            let wanted = Wanted {
-                recipe,
-                float: false,
-                range,
-            };
-            Some(SoundPart::new(Sound::new(wanted), input, t)?)
+            let (part, shape) = sound_part(input, t, span)?;
+            pass.sound_shape = shape;
+            Some(part)
         }
         None => None,
     };
@@ -92,7 +85,26 @@ pub(super) fn encode(
         frames: pass.frames,
         size,
         errors,
+        encoded: None,
+        note: None,
     }))
+}
+
+/// Sound for a video that is encoded: its way through a pass, and its rate and channels.
+pub(super) fn sound_part<'a>(
+    input: &Input,
+    track: &'a Track,
+    span: Span,
+) -> media::Result<(SoundPart<'a>, Option<(u32, u32)>)> {
+    let recipe = whole_sound(track);
+    let shape = recipe.sample_rate.zip(recipe.channels);
+    let wanted = Wanted {
+        recipe,
+        float: false,
+        // Also of a whole source, so that sound that begins late stays late.
+        range: Some((span.start.nanos(), span.end.map(Time::nanos))),
+    };
+    Ok((SoundPart::new(Sound::new(wanted), input, track)?, shape))
 }
 
 /// The state of decoding and encoding a clip.

@@ -5,6 +5,7 @@ use std::path::Path;
 use kpack_formats::Blob;
 
 use super::reencode::encode;
+use super::smart::{self, Smart};
 use super::{Preset, Recipe, Trim, VideoRecipe};
 use crate::Time;
 use crate::media::{self, Input, Muxer, Packet, Track, X264};
@@ -19,6 +20,10 @@ pub(super) struct Video {
     pub(super) frames: u64,
     pub(super) size: (u32, u32),
     pub(super) errors: u64,
+    /// Frames that were encoded, where others were copied.
+    pub(super) encoded: Option<u64>,
+    /// What the user may not expect.
+    pub(super) note: Option<String>,
 }
 
 /// Whether the blob is the source's own file, byte for byte.
@@ -44,6 +49,18 @@ pub(super) fn make(
     if recipe.trim == Trim::Copy && recipe.video == VideoRecipe::Copy {
         return cut(input, &track, span);
     }
+    let mut note = None;
+    if recipe.trim == Trim::Smart && recipe.video == VideoRecipe::Copy {
+        match smart::cut(input, &track, span)? {
+            Smart::Video(video) => return Ok(Some(*video)),
+            Smart::Nothing => {}
+            Smart::Never(reason) => {
+                note = Some(format!(
+                    "all of it is encoded, as --trim exact does: {reason}"
+                ));
+            }
+        }
+    }
     let settings = match recipe.video {
         VideoRecipe::H264 { crf, preset, gop } => X264 {
             crf,
@@ -56,7 +73,8 @@ pub(super) fn make(
             gop: None,
         },
     };
-    encode(input, &track, span, clip.span.is_some(), recipe, settings)
+    let made = encode(input, &track, span, clip.span.is_some(), recipe, settings)?;
+    Ok(made.map(|video| Video { note, ..video }))
 }
 
 const fn preset_name(preset: Preset) -> &'static str {
@@ -146,6 +164,8 @@ fn cut_into(
         frames: cut.frames,
         size: (track.shown_width(), track.shown_height()),
         errors: 0,
+        encoded: None,
+        note: None,
     }))
 }
 

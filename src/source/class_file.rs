@@ -13,7 +13,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::raw::{one_line, shown};
-use crate::{Error, Result};
+use crate::{Error, Result, bounded};
 
 /// The largest class index: what stands for a class must fit a list of all of them.
 pub(super) const MAX_INDEX: i64 = 999_999;
@@ -67,7 +67,8 @@ pub(super) fn sniff(head: &[u8]) -> Option<ClassKind> {
 
 /// Names by index; a hole is an empty name.
 pub(super) fn read(path: &Path) -> Result<Vec<String>> {
-    let bytes = std::fs::read(path).map_err(Error::io("cannot read the labels of", path))?;
+    let bytes = bounded::read(path, bounded::CLASSES)
+        .map_err(Error::io("cannot read the labels of", path))?;
     let bad = |message: String| Error::Input {
         path: path.to_owned(),
         message,
@@ -76,6 +77,12 @@ pub(super) fn read(path: &Path) -> Result<Vec<String>> {
         .map_err(|_| bad("is not UTF-8 text: expected the class names".to_owned()))?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let entries = match text.trim_start().as_bytes().first() {
+        Some(b'[' | b'{') if text.len() as u64 > bounded::VALUES => {
+            let most = bounded::VALUES;
+            return Err(bad(format!(
+                "is JSON of more than {most} bytes: write one name a line"
+            )));
+        }
         Some(b'[' | b'{') => json(text).map_err(bad)?,
         Some(_) => lines(text).map_err(bad)?,
         None => return Err(bad("is empty: expected one class name a line".to_owned())),

@@ -209,7 +209,7 @@ fn hash(id: &[u8]) -> u64 {
 }
 
 /// `_NUMBER` at the end of a name, as seconds, and what stands before.
-fn number(name: &[u8]) -> Option<(&[u8], Time)> {
+pub(super) fn number(name: &[u8]) -> Option<(&[u8], Time)> {
     let at = name.iter().rposition(|b| *b == b'_')?;
     let digits = name.get(at + 1..).filter(|d| (1..=20).contains(&d.len()))?;
     let text = std::str::from_utf8(digits).ok()?;

@@ -24,6 +24,7 @@ mod raw;
 mod readers;
 mod repeats;
 pub mod select;
+pub(crate) mod spelling;
 mod tail;
 mod tree;
 mod window;
@@ -165,6 +166,16 @@ pub(crate) fn is_media_head(head: &[u8]) -> bool {
     media_kind::is_media_head(head)
 }
 
+/// Whether a file of this name is video or sound; `None` where the name does not say.
+pub(crate) fn is_media_name(name: &std::ffi::OsStr) -> Option<bool> {
+    media_kind::by_name(name)
+}
+
+/// `_NUMBER` at the end of a name, as seconds, and what stands before.
+pub(crate) fn numbered(name: &[u8]) -> Option<(&[u8], Time)> {
+    media_index::number(name)
+}
+
 /// The id of a YouTube video in its address, else the last part of the address without its
 /// extension.
 pub(crate) fn id_in_url(url: &str) -> Option<&str> {
@@ -179,13 +190,13 @@ pub fn class_names(path: &std::path::Path) -> Result<Vec<String>> {
     class_file::read(path)
 }
 
-/// The name under which a split is known: `val` for `valid`, `validate`, `validation`; `None` for
-/// a name that is no split's.
+/// The name under which a split is known: `val` for `valid`, `validate`, `validation`, `train` for
+/// `training`, `test` for `testing`, in any case; `None` for a name that is no split's.
 pub(crate) fn split_name(name: &str) -> Option<&'static str> {
-    match name {
-        "train" => Some("train"),
+    match name.to_ascii_lowercase().as_str() {
+        "train" | "training" => Some("train"),
         "val" | "valid" | "validate" | "validation" => Some("val"),
-        "test" => Some("test"),
+        "test" | "testing" => Some("test"),
         _ => None,
     }
 }

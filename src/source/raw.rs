@@ -8,6 +8,7 @@ use kpack_formats::Meta;
 use super::input::Problem;
 use super::{ReadOptions, Span};
 use crate::Time;
+use crate::bounded::brief;
 use crate::sample::{Class, Stage};
 
 /// A row as a reader found it.
@@ -134,7 +135,7 @@ impl Raw {
             self.problem = Some(Problem {
                 stage: Stage::Plan,
                 class: Class::Corrupt,
-                reason,
+                reason: brief(&reason),
             });
         }
     }

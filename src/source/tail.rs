@@ -1,27 +1,44 @@
-//! [`Tail`]: a reader that remembers how its input ended.
+//! [`Tail`]: a reader that remembers how its input ended, and lets no row take too much of it.
 
-use std::io::{BufRead, Read};
+use std::io::{BufRead, Error, ErrorKind, Read};
+
+use crate::bounded;
 
 /// Passes bytes on and remembers the last one that is no line break.
 pub(super) struct Tail<'a> {
     from: &'a mut dyn BufRead,
     last: Option<u8>,
+    /// Bytes passed on since the last row was complete.
+    since: u64,
 }
 
 impl<'a> Tail<'a> {
     pub(super) fn new(from: &'a mut dyn BufRead) -> Self {
-        Self { from, last: None }
+        Self {
+            from,
+            last: None,
+            since: 0,
+        }
     }
 
     /// The last byte read that is neither CR nor LF.
     pub(super) fn last(&self) -> Option<u8> {
         self.last
     }
+
+    /// A row is complete.
+    pub(super) fn row(&mut self) {
+        self.since = 0;
+    }
 }
 
 impl Read for Tail<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if self.since > bounded::LINE {
+            return Err(Error::new(ErrorKind::FileTooLarge, "the row is too long"));
+        }
         let got = self.from.read(buffer)?;
+        self.since += got as u64;
         let read = buffer.get(..got).unwrap_or_default();
         let last = read.iter().rev().find(|b| !matches!(b, b'\r' | b'\n'));
         self.last = last.copied().or(self.last);

@@ -12,6 +12,7 @@ use kpack_formats::{Extent, Meta, Sample};
 pub use places::TreeLayout;
 
 use crate::Result;
+use crate::bounded;
 use crate::pipeline::TreeWriter;
 use crate::source::{Clip, Input};
 
@@ -112,7 +113,7 @@ impl TreeWriter for Tree {
     }
 
     fn is_ours(&self, place: &str) -> bool {
-        let json = std::fs::read(self.out.join(format!("{place}.json")));
+        let json = bounded::read(&self.out.join(format!("{place}.json")), bounded::BESIDE);
         json.is_ok_and(|bytes| framedir::is_sample_json(&bytes).unwrap_or(false))
     }
 
@@ -121,7 +122,19 @@ impl TreeWriter for Tree {
     }
 
     fn write(&self, clip: &Clip, sample: &Sample) -> kpack_formats::Result<Extent> {
-        framedir::write_at(&self.out, &self.places.of(clip), sample, &self.naming)
+        let place = self.places.of(clip);
+        let extent = framedir::write_at(&self.out, &place, sample, &self.naming)?;
+        #[cfg(not(target_os = "linux"))]
+        files::sync_each(&self.files(&place), &self.out)?;
+        Ok(extent)
+    }
+
+    fn sync(&self) -> kpack_formats::Result<()> {
+        files::sync(&self.out)
+    }
+
+    fn holds(&self, place: &str, length: u64, crc32c: u32) -> bool {
+        self.confirm(place, length, crc32c) && files::read_back(&self.out, place)
     }
 
     fn confirm(&self, place: &str, length: u64, crc32c: u32) -> bool {

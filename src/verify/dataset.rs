@@ -11,7 +11,7 @@ use super::{Damage, Job, Options, Report, Unwatched, look, shard, tree};
 use crate::pipeline::{
     self, Counts, DATASET, Dataset, FileRecord, Outcome, OutcomeRow, SAMPLES, is_sealed,
 };
-use crate::{Error, Result};
+use crate::{Error, Result, bounded};
 
 /// Samples of a tree that one thread takes at a time.
 const PLACES: usize = 32;
@@ -24,7 +24,7 @@ pub(super) fn plan(
     report: &mut Report,
 ) -> Result<()> {
     let path = dir.join(DATASET);
-    let bytes = match fs::read(&path) {
+    let bytes = match bounded::read(&path, bounded::MANIFEST) {
         Ok(bytes) => bytes,
         Err(e) if e.kind() == ErrorKind::NotFound => {
             let unfinished = pipeline::unfinished(dir)?;

@@ -4,18 +4,46 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use kpack_formats::framedir::Listed;
 use kpack_formats::{Blob, Format, Kind, Meta, ReadOptions, Sample, frame_number, npy};
 
 use super::picture::{self, Looks};
-use super::sound::{self, Heard};
+use super::sound::{Heard, Seen};
 use super::{Damage, Report};
 use crate::Result;
-use crate::media::Input;
 use crate::pipeline::OutcomeRow;
+use crate::worker::{Worker, Workers};
+
+/// What decodes media: in this process, or in children.
+pub(crate) struct Eyes<'a> {
+    workers: &'a Workers,
+    /// Those that no thread uses at the moment.
+    idle: Mutex<Vec<Worker>>,
+}
+
+impl<'a> Eyes<'a> {
+    pub(crate) fn new(workers: &'a Workers) -> Self {
+        Self {
+            workers,
+            idle: Mutex::default(),
+        }
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Worker>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is seen and heard of the media `file` of the sample `key`.
+    fn look(&self, key: &str, file: &Arc<File>) -> Result<Seen, String> {
+        let mut worker = self.idle().pop().unwrap_or_default();
+        let seen = self.workers.look(key, file, &mut worker);
+        self.idle().push(worker);
+        seen
+    }
+}
 
 /// What a row says of its sample.
 #[derive(Debug, Clone, Default)]
@@ -66,6 +94,7 @@ pub(crate) fn shard(
     path: &Path,
     format: &Format,
     rows: Option<&[Expected]>,
+    eyes: &Eyes<'_>,
     report: &mut Report,
 ) -> Result<()> {
     // What cannot be read is told by the checksums already.
@@ -85,7 +114,7 @@ pub(crate) fn shard(
                 let (offset, _) = reader.position();
                 let row = by_offset.get(&offset).copied();
                 let row = row.filter(|row| row.key == item.key);
-                sample(path, &item, Some(offset), row, report);
+                sample(path, &item, (Some(offset), row), eyes, report);
             }
             Err(e) if e.kind() == Kind::Io || failed >= Some(e.at().offset) => return Ok(()),
             Err(e) => failed = Some(e.at().offset),
@@ -98,7 +127,7 @@ pub(crate) fn files(
     folder: &Path,
     json: &Path,
     listed: &Listed,
-    row: &Expected,
+    (row, eyes): (&Expected, &Eyes<'_>),
     report: &mut Report,
 ) {
     let mut item = Sample {
@@ -117,15 +146,15 @@ pub(crate) fn files(
             item.blobs.insert(file.name.clone(), blob);
         }
     }
-    sample(json, &item, None, Some(row), report);
+    sample(json, &item, (None, Some(row)), eyes, report);
 }
 
 /// Decodes one sample.
 pub(crate) fn sample(
     file: &Path,
     item: &Sample,
-    offset: Option<u64>,
-    row: Option<&Expected>,
+    (offset, row): (Option<u64>, Option<&Expected>),
+    eyes: &Eyes<'_>,
     report: &mut Report,
 ) {
     let own = Expected::of_meta(&item.key, &item.meta);
@@ -135,6 +164,7 @@ pub(crate) fn sample(
         row: row.unwrap_or(&own),
         looks: Looks::default(),
         pictures: 0,
+        eyes,
         report,
     };
     for (name, blob) in &item.blobs {
@@ -150,6 +180,7 @@ struct Look<'a> {
     row: &'a Expected,
     looks: Looks,
     pictures: u64,
+    eyes: &'a Eyes<'a>,
     report: &'a mut Report,
 }
 
@@ -222,8 +253,7 @@ impl Look<'_> {
 
     /// A video or sound file.
     fn media(&mut self, name: &str, blob: &Blob, is_video: bool) {
-        let input = open(blob).and_then(|file| Input::open(file).map_err(|e| e.to_string()));
-        let seen = input.and_then(|mut input| sound::watch(&mut input));
+        let seen = open(blob).and_then(|file| self.eyes.look(&self.row.key, &file));
         let seen = match seen {
             Ok(seen) => seen,
             Err(e) => return self.damaged(Some(name), format!("cannot be decoded: {e}")),
@@ -244,7 +274,7 @@ impl Look<'_> {
             self.damaged(Some(name), "no frame comes out");
         }
         self.compare_video(name, seen.pictures, seen.seconds);
-        self.flag_looks(Some(name), &seen.looks);
+        self.flag_looks(Some(name), seen.black, seen.frozen);
     }
 
     /// Containers count frames that are never shown, so a few may be missing.
@@ -264,10 +294,10 @@ impl Look<'_> {
         }
     }
 
-    fn flag_looks(&mut self, member: Option<&str>, looks: &Looks) {
-        if looks.is_black() {
+    fn flag_looks(&mut self, member: Option<&str>, black: bool, frozen: bool) {
+        if black {
             self.flag(member, "black");
-        } else if looks.is_frozen() {
+        } else if frozen {
             self.flag(member, "frozen");
         }
     }
@@ -279,8 +309,8 @@ impl Look<'_> {
                 let what = format!("{found} pictures come out, the row says {expected}");
                 self.damaged(None, what);
             }
-            let looks = std::mem::take(&mut self.looks);
-            self.flag_looks(None, &looks);
+            let (black, frozen) = (self.looks.is_black(), self.looks.is_frozen());
+            self.flag_looks(None, black, frozen);
         }
     }
 }

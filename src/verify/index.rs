@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use kpack_formats::{Error as FormatError, IndexEntry, IndexReader, Kind, Limits, crc32c_join};
 
 use super::Damage;
+use crate::bounded;
 
 /// An index that makes sense.
 pub(crate) struct Index {
@@ -27,7 +28,7 @@ pub(crate) fn path_of(shard: &Path) -> PathBuf {
 /// the entries in front of it.
 pub(crate) fn read(shard: &Path) -> Option<(Index, Option<Damage>)> {
     let path = path_of(shard);
-    let file = match File::open(&path) {
+    let file = match bounded::open(&path) {
         Ok(file) => file,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return None,
         Err(e) => {

@@ -1,13 +1,13 @@
 //! Finding things: shards in a folder, the first broken line of a file.
 
 use std::fs::{self, File};
-use std::io::{BufRead as _, BufReader};
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use kpack_formats::{FORMATS, Layout};
 
 use crate::pipeline::{OutcomeRow, SAMPLES};
-use crate::{Error, Result};
+use crate::{Error, Result, bounded};
 
 /// The shards in `dir`, by their names, in order.
 pub(crate) fn shards_in(dir: &Path) -> Result<Vec<PathBuf>> {
@@ -46,7 +46,7 @@ pub(crate) fn broken_line(path: &Path, name: &str) -> Option<u64> {
     let (mut source, mut at, mut line) = (BufReader::new(File::open(path).ok()?), 0, Vec::new());
     loop {
         line.clear();
-        let n = source.read_until(b'\n', &mut line).ok()?;
+        let n = bounded::line(&mut source, &mut line, bounded::ROW).ok()?;
         if n == 0 {
             return None;
         }

@@ -25,7 +25,11 @@ use std::path::{Path, PathBuf};
 use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 use serde::Serialize;
 
+use self::decode::Eyes;
+use crate::worker::Workers;
 use crate::{Error, Result};
+
+pub(crate) use sound::{Seen, watch_media};
 
 /// What is verified, and how.
 #[derive(Debug, Clone, Copy, Default)]
@@ -146,7 +150,7 @@ impl Report {
     fn add(&mut self, other: Report) {
         self.shards += other.shards;
         self.samples += other.samples;
-        self.bytes += other.bytes;
+        self.bytes = self.bytes.saturating_add(other.bytes);
         self.damage.extend(other.damage);
         self.flags.extend(other.flags);
         self.notes.extend(other.notes);
@@ -160,23 +164,42 @@ impl Report {
     }
 }
 
-/// Verifies datasets, folders of shards, trees of samples and single shards.
+/// Verifies datasets, folders of shards, trees of samples and single shards. What is to be decoded is
+/// decoded in this process.
 ///
 /// # Errors
 /// [`Error::Usage`] for a path that is not there; [`Error::Io`] where the disk refuses.
 pub fn verify(paths: &[PathBuf], options: &Options, watch: &dyn Watch) -> Result<Report> {
+    verify_with(paths, options, &Workers::in_process(), watch)
+}
+
+/// As [`verify`], with video and sound decoded by `workers`. A file that crashes its worker, or is over
+/// a limit, is one that cannot be decoded.
+///
+/// # Errors
+/// Those of [`verify`].
+pub fn verify_with(
+    paths: &[PathBuf],
+    options: &Options,
+    workers: &Workers,
+    watch: &dyn Watch,
+) -> Result<Report> {
+    let eyes = Eyes::new(workers);
     let mut report = Report::default();
     let mut jobs = Vec::new();
     for path in paths {
         plan(path, options, &mut jobs, &mut report)?;
     }
-    watch.planned(jobs.iter().map(Job::bytes).sum());
-    let workers = rayon::ThreadPoolBuilder::new()
+    watch.planned(jobs.iter().map(Job::bytes).fold(0, u64::saturating_add));
+    let threads = rayon::ThreadPoolBuilder::new()
         .num_threads(options.threads)
         .build()
         .map_err(|e| Error::usage(format!("cannot start {} threads: {e}", options.threads)))?;
-    let parts: Vec<Result<Report>> =
-        workers.install(|| jobs.into_par_iter().map(|job| job.run(watch)).collect());
+    let parts: Vec<Result<Report>> = threads.install(|| {
+        jobs.into_par_iter()
+            .map(|job| job.run(&eyes, watch))
+            .collect()
+    });
     for part in parts {
         report.add(part?);
     }
@@ -199,11 +222,11 @@ impl Job {
             Job::Tree(_) => 0,
         }
     }
-    fn run(self, watch: &dyn Watch) -> Result<Report> {
+    fn run(self, eyes: &Eyes<'_>, watch: &dyn Watch) -> Result<Report> {
         match self {
-            Job::Shard(shard) => shard.verify(watch),
-            Job::Places(places) => places.verify(watch),
-            Job::Tree(tree) => tree.verify(watch),
+            Job::Shard(shard) => shard.verify(eyes, watch),
+            Job::Places(places) => places.verify(eyes, watch),
+            Job::Tree(tree) => tree.verify(eyes, watch),
         }
     }
 }

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use kpack_formats::{Compression, Format, ReadOptions, Reading};
 
-use super::decode::{self, Expected};
+use super::decode::{self, Expected, Eyes};
 use super::index::{self, Index};
 use super::stream::{self, TAR_END};
 use super::{Damage, Options, Report, Watch};
 use crate::pipeline::ShardRecord;
-use crate::{Error, Result};
+use crate::{Error, Result, bounded};
 
 /// Bytes read at a time.
 const CHUNK: usize = 256 << 10;
@@ -47,13 +47,17 @@ impl Shard {
         std::fs::metadata(&self.path).map_or(0, |meta| meta.len())
     }
 
-    pub(crate) fn verify(self, watch: &dyn Watch) -> Result<Report> {
+    pub(crate) fn verify(self, eyes: &Eyes<'_>, watch: &dyn Watch) -> Result<Report> {
         let mut report = Report {
             shards: 1,
             ..Report::default()
         };
         if !self.path.exists() {
             report.damaged(Damage::of(&self.path, "the shard is missing"));
+            return Ok(report);
+        }
+        if !self.path.is_file() {
+            report.damaged(Damage::of(&self.path, "is no regular file"));
             return Ok(report);
         }
         let index = self.index(&mut report);
@@ -96,7 +100,7 @@ impl Shard {
             None => self.read_through(format, &mut report)?,
         }
         if self.decode {
-            decode::shard(&self.path, format, self.rows.as_deref(), &mut report)?;
+            decode::shard(&self.path, format, self.rows.as_deref(), eyes, &mut report)?;
         }
         Ok(report)
     }
@@ -169,7 +173,7 @@ impl Shard {
             Some(compression) => compression == Compression::None,
             None => is_plain(&self.path),
         };
-        let whole = index.end() + trailer.len() as u64 == index.shard_bytes;
+        let whole = index.end().saturating_add(trailer.len() as u64) == index.shard_bytes;
         (plain && whole).then(|| (index.checksum(trailer), index.shard_bytes))
     }
 
@@ -261,7 +265,7 @@ fn walk(reader: &mut Reading, path: &Path) -> Result<(u64, Vec<Damage>)> {
 
 /// CRC-32C and length of a file, at the speed of the disk.
 pub(crate) fn checksum(path: &Path, watch: &dyn Watch) -> Result<(u32, u64)> {
-    let mut file = File::open(path).map_err(Error::io("cannot open", path))?;
+    let mut file = bounded::open(path).map_err(Error::io("cannot open", path))?;
     let mut buffer = vec![0; CHUNK];
     let (mut crc, mut length) = (0, 0);
     loop {

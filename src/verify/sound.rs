@@ -1,5 +1,10 @@
 //! Decodes a media file once: its pictures' looks, and how loud it is.
 
+use std::fs::File;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
 use super::picture::{Looks, SIDE};
 use crate::media::{Decoder, Frame, Input, Resampler, Rotation, Scaler, Track, Yuv};
 
@@ -7,8 +12,8 @@ use crate::media::{Decoder, Frame, Input, Resampler, Rotation, Scaler, Track, Yu
 const SILENCE: f32 = 0.001;
 
 /// What is heard of a sound.
-#[derive(Debug, Default)]
-pub(super) struct Heard {
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Heard {
     /// Sample frames.
     pub(super) samples: u64,
     loudest: f32,
@@ -25,20 +30,29 @@ impl Heard {
 }
 
 /// What came out of a media file.
-#[derive(Debug, Default)]
-pub(super) struct Seen {
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Seen {
     pub(super) pictures: u64,
     /// From the first picture's time to the end of the last.
     pub(super) seconds: f64,
-    pub(super) looks: Looks,
+    /// Whether all pictures are black.
+    pub(super) black: bool,
+    /// Whether all pictures show the same.
+    pub(super) frozen: bool,
     /// `None` without a sound track.
     pub(super) heard: Option<Heard>,
     /// Packets and frames that do not decode cleanly.
     pub(super) errors: u64,
 }
 
-/// Decodes all of `input`.
-pub(super) fn watch(input: &mut Input) -> Result<Seen, String> {
+/// Decodes all of the media `file`.
+pub(crate) fn watch_media(file: &Arc<File>) -> Result<Seen, String> {
+    let mut input = Input::open(file.clone()).map_err(|e| e.to_string())?;
+    crate::pulse::length(input.duration());
+    watch(&mut input)
+}
+
+fn watch(input: &mut Input) -> Result<Seen, String> {
     let (video, audio) = (input.video().cloned(), input.audio().cloned());
     let mut eyes = video.map(|track| Eyes::new(input, track)).transpose()?;
     let mut ears = audio.map(|track| Ears::new(input, track)).transpose()?;
@@ -83,7 +97,8 @@ pub(super) fn watch(input: &mut Input) -> Result<Seen, String> {
         seen.errors += eyes.decoder.errors();
         seen.pictures = eyes.state.pictures;
         seen.seconds = eyes.state.seconds();
-        seen.looks = eyes.state.looks;
+        seen.black = eyes.state.looks.is_black();
+        seen.frozen = eyes.state.looks.is_frozen();
     }
     if let Some(mut ears) = ears {
         let Ears { decoder, state, .. } = &mut ears;

@@ -1,16 +1,17 @@
 //! Samples in files of their own.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use kpack_formats::framedir::{self, Listed};
 use kpack_formats::{ReadOptions, crc32c_join};
 
-use super::decode::{self, Expected};
+use super::decode::{self, Expected, Eyes};
 use super::{Damage, Report, Unwatched, Watch};
-use crate::Result;
 use crate::pipeline::OutcomeRow;
+use crate::worker::Workers;
+use crate::{Result, bounded};
 
 const CHUNK: usize = 256 << 10;
 const UNLISTED: &str = "the sample's JSON does not list this file";
@@ -32,10 +33,10 @@ pub(crate) struct Tree {
 impl Places {
     pub(crate) fn bytes(&self) -> u64 {
         let length = |(_, row): &(String, Expected)| row.extent.map_or(0, |(_, length, _)| length);
-        self.rows.iter().map(length).sum()
+        self.rows.iter().map(length).fold(0, u64::saturating_add)
     }
 
-    pub(crate) fn verify(self, watch: &dyn Watch) -> Result<Report> {
+    pub(crate) fn verify(self, eyes: &Eyes<'_>, watch: &dyn Watch) -> Result<Report> {
         let (mut report, mut buffer) = (Report::default(), vec![0; CHUNK]);
         for (place, row) in &self.rows {
             let before = report.damage.len();
@@ -45,7 +46,7 @@ impl Places {
             if let (true, Some(listed)) = (self.decode && report.damage.len() == before, listed) {
                 let json = json_of(&self.dir, place);
                 let folder = json.parent().unwrap_or(&self.dir);
-                decode::files(folder, &json, &listed, row, &mut report);
+                decode::files(folder, &json, &listed, (row, eyes), &mut report);
             }
         }
         Ok(report)
@@ -61,7 +62,7 @@ impl Places {
     ) -> Option<Listed> {
         let json = json_of(&self.dir, place);
         let wrong = |what: String| Damage::of(&json, what).key(&row.key);
-        let bytes = match fs::read(&json) {
+        let bytes = match bounded::read(&json, bounded::BESIDE) {
             Ok(bytes) => bytes,
             Err(e) if e.kind() == ErrorKind::NotFound => {
                 report.damaged(wrong("the sample's JSON is missing".into()));
@@ -86,20 +87,20 @@ impl Places {
         };
         let before = report.damage.len();
         let folder = json.parent().unwrap_or(&self.dir);
-        let (mut crc, mut length) = (0, 0);
+        let (mut crc, mut length) = (0, 0_u64);
         for file in &listed.files {
             let path = folder.join(&file.file);
             if let Err(what) = check_file(&path, (file.bytes, file.crc32c), buffer) {
                 let damage = Damage::of(&path, what).key(&row.key);
                 report.damaged(damage.member(&file.name));
             }
-            report.bytes += file.bytes;
+            report.bytes = report.bytes.saturating_add(file.bytes);
             crc = crc32c_join(crc, file.crc32c, file.bytes);
-            length += file.bytes;
+            length = length.saturating_add(file.bytes);
         }
         unlisted(folder, place, &listed, row, report);
         crc = crc32c::crc32c_append(crc, &bytes);
-        length += bytes.len() as u64;
+        length = length.saturating_add(bytes.len() as u64);
         let same = row.extent.is_none_or(|(_, l, c)| (l, c) == (length, crc));
         if report.damage.len() == before && !(same && listed.key == row.key) {
             report.damaged(wrong("the JSON does not match the sample's row".into()));
@@ -115,7 +116,8 @@ pub(crate) fn is_whole(dir: &Path, place: &str, row: &OutcomeRow) -> bool {
         rows: vec![(place.to_owned(), Expected::of(row))],
         decode: false,
     };
-    let report = places.verify(&Unwatched);
+    let workers = Workers::in_process();
+    let report = places.verify(&Eyes::new(&workers), &Unwatched);
     report.is_ok_and(|report| report.damage.iter().all(|damage| damage.what == UNLISTED))
 }
 
@@ -160,7 +162,7 @@ pub(crate) fn check_file(
     (length, crc32c): (u64, u32),
     buffer: &mut [u8],
 ) -> Result<(), String> {
-    let mut file = File::open(path).map_err(|e| match e.kind() {
+    let mut file = bounded::open(path).map_err(|e| match e.kind() {
         ErrorKind::NotFound => "the file is missing".to_owned(),
         _ => format!("cannot be opened: {e}"),
     })?;
@@ -188,7 +190,7 @@ pub(crate) fn check_file(
 }
 
 impl Tree {
-    pub(crate) fn verify(self, watch: &dyn Watch) -> Result<Report> {
+    pub(crate) fn verify(self, eyes: &Eyes<'_>, watch: &dyn Watch) -> Result<Report> {
         let mut report = Report::default();
         let format = kpack_formats::sniff(&self.dir)?;
         let mut reader = (format.open)(&self.dir, &ReadOptions::default())?;
@@ -200,7 +202,7 @@ impl Tree {
                     report.bytes += sample.blob_bytes();
                     watch.read(sample.blob_bytes());
                     if self.decode {
-                        decode::sample(&self.dir, &sample, None, None, &mut report);
+                        decode::sample(&self.dir, &sample, (None, None), eyes, &mut report);
                     }
                 }
                 Err(e) => report.damaged(Damage::from_error(&self.dir, &e)),

@@ -14,13 +14,15 @@ use std::sync::Arc;
 use kpack_formats::{Blob, Limits};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use serde::Serialize;
 
 use super::buffers::{Buffers, Pictures};
-use super::watch::{End, Lost, TICK, Watch};
-use super::wire::{self, ClipBody, FailedBody, HEADER, Hello, Kind, PLACE, SampleBody};
+use super::watch::{End, Lost, TICK, Watch, memory_of};
+use super::wire::{self, ClipBody, FailedBody, HEADER, Hello, Kind, LookBody, PLACE, SampleBody};
 use super::{Program, Sandbox};
 use crate::sample::{Made, Recipe, SampleError, sample_of};
 use crate::source::Clip;
+use crate::verify::Seen;
 
 /// Bytes of the standard error that are kept.
 const TAIL: usize = 400;
@@ -86,6 +88,14 @@ impl Child {
         })
     }
 
+    /// Hears another than its process, as if it were new or, `greeted`, had said its Hello.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn rewire(&mut self, socket: UnixStream, greeted: bool) {
+        self.socket = socket;
+        self.greeted = greeted;
+        self.tail.clear();
+    }
+
     /// Waits for the child's first message.
     pub(super) fn greet(&mut self, watch: &mut Watch) -> Result<Sandbox, Lost> {
         let (kind, length) = self.head(watch)?;
@@ -103,6 +113,29 @@ impl Child {
         Ok(hello.sandbox)
     }
 
+    /// Has the media `file` of the sample `key` decoded and looked at. Errors as in `make`.
+    pub(super) fn look(
+        &mut self,
+        key: &str,
+        file: &File,
+        watch: &mut Watch,
+    ) -> Result<Result<Seen, SampleError>, Lost> {
+        let key = key.to_owned();
+        self.ask(Kind::Look, &LookBody { key: key.clone() }, file, watch)?;
+        let seen = loop {
+            let (kind, length) = self.head(watch)?;
+            let body = self.body(length, watch)?;
+            match kind {
+                Kind::Pulse => watch.hear(wire::parse_pulse(&body)?),
+                Kind::Seen => break Ok(wire::parse(kind, &body)?),
+                Kind::Failed => break Err(wire::parse::<FailedBody>(kind, &body)?.of(&key)),
+                other => return Err(out_of_turn(other)),
+            }
+        };
+        self.served += 1;
+        Ok(seen)
+    }
+
     /// Makes a sample. An inner error is what the child found; an outer one, that it is lost.
     pub(super) fn make(
         &mut self,
@@ -112,10 +145,14 @@ impl Child {
         watch: &mut Watch,
         buffers: &Buffers,
     ) -> Result<Result<Made, SampleError>, Lost> {
-        if !self.greeted {
-            self.greet(watch)?;
-        }
-        self.send(clip, file, recipe)?;
+        let extension = clip.media.as_deref().and_then(Path::extension);
+        let body = ClipBody {
+            key: clip.key.clone(),
+            extension: extension.and_then(|e| e.to_str()).map(str::to_owned),
+            range: ClipBody::of_span(clip.span),
+            recipe: recipe.clone(),
+        };
+        self.ask(Kind::Clip, &body, file, watch)?;
         let mut pictures = Pictures::new(self.usual, buffers);
         let made = loop {
             let (kind, length) = self.head(watch)?;
@@ -128,10 +165,8 @@ impl Child {
                 Kind::Pulse => watch.hear(wire::parse_pulse(&body)?),
                 Kind::Sample => break Ok(self.sample(clip, file, &body, watch, pictures)?),
                 Kind::Skipped => break Ok(Made::Skipped(wire::parse(kind, &body)?)),
-                Kind::Failed => break Err(failed(clip, wire::parse(kind, &body)?)),
-                Kind::Hello | Kind::Clip | Kind::Pictures | Kind::End => {
-                    return Err(wire::Broken(format!("a {kind:?} out of turn")).into());
-                }
+                Kind::Failed => break Err(wire::parse::<FailedBody>(kind, &body)?.of(&clip.key)),
+                other => return Err(out_of_turn(other)),
             }
         };
         self.served += 1;
@@ -155,16 +190,18 @@ impl Child {
         (ended, said.split_whitespace().collect::<Vec<_>>().join(" "))
     }
 
-    /// Sends a clip with its open file.
-    fn send(&mut self, clip: &Clip, file: &File, recipe: &Recipe) -> Result<(), Lost> {
-        let extension = clip.media.as_deref().and_then(Path::extension);
-        let body = ClipBody {
-            key: clip.key.clone(),
-            extension: extension.and_then(|e| e.to_str()).map(str::to_owned),
-            range: ClipBody::of_span(clip.span),
-            recipe: recipe.clone(),
-        };
-        let message = wire::message(Kind::Clip, &body)?;
+    /// Sends a job with its open file.
+    fn ask(
+        &mut self,
+        kind: Kind,
+        body: &impl Serialize,
+        file: &File,
+        watch: &mut Watch,
+    ) -> Result<(), Lost> {
+        if !self.greeted {
+            self.greet(watch)?;
+        }
+        let message = wire::message(kind, body)?;
         let fds = [file.as_fd()];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut control = SendAncillaryBuffer::new(&mut space);
@@ -356,22 +393,6 @@ impl Child {
     }
 }
 
-fn failed(clip: &Clip, body: FailedBody) -> SampleError {
-    let error = SampleError::new(&clip.key, body.stage, body.class, body.reason);
-    match body.cause {
-        Some(cause) => error.because(cause),
-        None => error,
-    }
-}
-
-/// Bytes of memory that only this process uses, where the system tells it.
-fn memory_of(id: u32) -> Option<u64> {
-    let text = std::fs::read_to_string(format!("/proc/{id}/statm")).ok()?;
-    let mut pages = text.split_ascii_whitespace().skip(1);
-    let (resident, shared) = (pages.next()?, pages.next()?);
-    let own = resident
-        .parse::<u64>()
-        .ok()?
-        .checked_sub(shared.parse().ok()?)?;
-    own.checked_mul(rustix::param::page_size() as u64)
+fn out_of_turn(kind: Kind) -> Lost {
+    wire::Broken(format!("a {kind:?} out of turn")).into()
 }

@@ -1,4 +1,4 @@
-//! Making samples in this process, or in child processes with limits.
+//! Making samples, and looking at media, in this process or in child processes with limits.
 //!
 //! ```text
 //!  thread ─ Worker ─┬─ in process:  make_sample
@@ -22,6 +22,8 @@
 mod buffers;
 mod child;
 mod fault;
+#[cfg(any(test, fuzzing))]
+pub mod hostile;
 mod outgoing;
 mod sandbox;
 #[cfg(target_os = "linux")]
@@ -41,6 +43,7 @@ use self::child::Child;
 use self::watch::{Lost, Watch};
 use crate::sample::{Class, Made, Recipe, SampleError, Stage, Tools, make_sample};
 use crate::source::Clip;
+use crate::verify::{Seen, watch_media};
 
 pub use sandbox::Sandbox;
 pub use serve::serve;
@@ -140,6 +143,25 @@ impl Workers {
         }
     }
 
+    /// Decodes the media `file` of the sample `key` and says what is seen and heard.
+    pub(crate) fn look(
+        &self,
+        key: &str,
+        file: &Arc<File>,
+        worker: &mut Worker,
+    ) -> Result<Seen, String> {
+        let Some(children) = &self.children else {
+            return watch_media(file);
+        };
+        let clip = Clip {
+            key: key.to_owned(),
+            ..Clip::default()
+        };
+        let look = |child: &mut Child, watch: &mut Watch| child.look(key, file, watch);
+        let seen = children.run(&clip, &mut worker.child, look);
+        seen.map_err(|e| e.full_reason())
+    }
+
     /// Makes the sample of `clip` from its open media `file`, as `recipe` says.
     ///
     /// # Errors
@@ -151,9 +173,12 @@ impl Workers {
         recipe: &Recipe,
         worker: &mut Worker,
     ) -> Result<Made, SampleError> {
+        fault::begun(&clip.key);
         match &self.children {
             None => make_sample(clip, file, recipe, &mut worker.tools),
-            Some(children) => children.make(clip, file, recipe, &mut worker.child),
+            Some(children) => children.run(clip, &mut worker.child, |child, watch| {
+                child.make(clip, file, recipe, watch, &children.buffers)
+            }),
         }
     }
 }
@@ -174,13 +199,13 @@ impl Children {
         self.spare.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn make(
+    /// Runs `work` for `clip` in the child of `slot`, or in a new one.
+    fn run<T>(
         &self,
         clip: &Clip,
-        file: &Arc<File>,
-        recipe: &Recipe,
         slot: &mut Option<Child>,
-    ) -> Result<Made, SampleError> {
+        work: impl Fn(&mut Child, &mut Watch) -> Result<Result<T, SampleError>, Lost>,
+    ) -> Result<T, SampleError> {
         loop {
             let mut child = match slot.take().or_else(|| self.spare().take()) {
                 Some(child) => child,
@@ -188,12 +213,12 @@ impl Children {
             };
             let used = child.served > 0;
             let mut watch = Watch::new(self.limits, clip);
-            let lost = match child.make(clip, file, recipe, &mut watch, &self.buffers) {
-                Ok(made) => {
-                    if made.is_ok() && child.served < CLIPS {
+            let lost = match work(&mut child, &mut watch) {
+                Ok(done) => {
+                    if done.is_ok() && child.served < CLIPS {
                         *slot = Some(child);
                     }
-                    return made;
+                    return done;
                 }
                 Err(lost) => lost,
             };

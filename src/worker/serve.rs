@@ -14,7 +14,9 @@ use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg}
 use super::fault::Fault;
 use super::outgoing::{Outgoing, write_parts};
 use super::sandbox;
-use super::wire::{self, BlobBody, Broken, ClipBody, FailedBody, HEADER, Hello, Kind, SampleBody};
+use super::wire::{
+    self, BlobBody, Broken, ClipBody, FailedBody, HEADER, Hello, Kind, LookBody, SampleBody,
+};
 use crate::sample::{Class, Facts, Made, SampleError, Stage, Tools, make_sample};
 use crate::source::Clip;
 use crate::{media, pulse};
@@ -36,14 +38,27 @@ pub fn serve(check: bool) -> io::Result<()> {
     socket.write_all(&wire::message(Kind::Hello, &Hello { version, sandbox })?)?;
     let outgoing = Outgoing::new(&socket)?;
     let mut tools = Tools::with_outlet(Box::new(outgoing.clone()));
-    while let Some((body, file)) = next(&mut socket)? {
-        answer(&mut socket, &body, Arc::new(file), &mut tools, &outgoing)?;
+    while let Some((job, file)) = next(&mut socket)? {
+        let file = Arc::new(file);
+        match job {
+            Job::Clip(body) => answer(&mut socket, &body, file, &mut tools, &outgoing)?,
+            Job::Look(body) => look(&mut socket, &body, file)?,
+        }
     }
     Ok(())
 }
 
-/// The next clip and its file; `None` where the parent has hung up.
-fn next(socket: &mut UnixStream) -> io::Result<Option<(ClipBody, File)>> {
+/// What the parent wants of a file.
+#[derive(Debug)]
+pub(super) enum Job {
+    /// Its sample.
+    Clip(Box<ClipBody>),
+    /// What is seen and heard when it is decoded.
+    Look(LookBody),
+}
+
+/// The next job and its file; `None` where the parent has hung up.
+pub(super) fn next(socket: &mut UnixStream) -> io::Result<Option<(Job, File)>> {
     let mut header = [0; HEADER];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
@@ -62,12 +77,42 @@ fn next(socket: &mut UnixStream) -> io::Result<Option<(ClipBody, File)>> {
     });
     let file: OwnedFd = file.ok_or_else(|| Broken("a clip without its file".to_owned()))?;
     let (kind, length) = wire::parse_header(&header)?;
-    if got != HEADER || kind != Kind::Clip {
+    if got != HEADER || !matches!(kind, Kind::Clip | Kind::Look) {
         return Err(Broken(format!("a {kind:?} out of turn")).into());
     }
     let mut body = vec![0; length as usize];
     socket.read_exact(&mut body)?;
-    Ok(Some((wire::parse(kind, &body)?, File::from(file))))
+    let job = match kind {
+        Kind::Look => Job::Look(wire::parse(kind, &body)?),
+        _ => Job::Clip(wire::parse(kind, &body)?),
+    };
+    Ok(Some((job, File::from(file))))
+}
+
+/// Decodes a media file and tells what came out.
+fn look(socket: &mut UnixStream, body: &LookBody, file: Arc<File>) -> io::Result<()> {
+    let fault = Fault::of(&body.key);
+    let seen = pulse::heard(tell(socket)?, || {
+        fault.strike();
+        crate::verify::watch_media(&file)
+    });
+    let message = match seen {
+        Ok(seen) => wire::message(Kind::Seen, &seen)?,
+        Err(reason) => {
+            let e = SampleError::new(&body.key, Stage::Decode, Class::Corrupt, reason);
+            wire::message(Kind::Failed, &failure(e))?
+        }
+    };
+    socket.write_all(&message)
+}
+
+/// Tells the parent signs of life.
+fn tell(socket: &UnixStream) -> io::Result<impl FnMut(pulse::Signs) + 'static> {
+    let mut teller = socket.try_clone()?;
+    Ok(move |signs| {
+        // A parent that has gone is noticed with the answer.
+        let _ = teller.write_all(&wire::pulse(signs));
+    })
 }
 
 fn answer(
@@ -87,12 +132,7 @@ fn answer(
         ..Clip::default()
     };
     let fault = Fault::of(&body.key);
-    let mut teller = socket.try_clone()?;
-    let tell = move |signs| {
-        // A parent that has gone is noticed with the answer.
-        let _ = teller.write_all(&wire::pulse(signs));
-    };
-    let made = pulse::heard(tell, || {
+    let made = pulse::heard(tell(socket)?, || {
         fault.strike();
         make_sample(&clip, &file, &body.recipe, tools)
     });
@@ -105,6 +145,8 @@ fn answer(
             }
         },
         Ok(Made::Skipped(reason)) => socket.write_all(&wire::message(Kind::Skipped, &reason)?),
+        // It is the parent that stops.
+        Ok(Made::Left) => Err(io::Error::other("a worker does not stop by itself")),
         Err(e) => socket.write_all(&wire::message(Kind::Failed, &failure(e))?),
     }
 }

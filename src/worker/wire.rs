@@ -11,6 +11,10 @@
 //!   Sample {blobs, facts}     ──────>
 //!   bytes of the others, End  ──────>
 //!     or Skipped, or Failed   ──────>
+//!
+//!                             <──────  Look {key}, and the open file
+//!   Pulse ..                  ──────>
+//!   Seen, or Failed           ──────>
 //! ```
 //!
 //! Bodies are JSON but for a pulse's. The parent believes nothing: every length has a limit, memory
@@ -28,7 +32,7 @@ use serde::{Deserialize, Serialize};
 use super::Sandbox;
 use crate::Time;
 use crate::pulse::Signs;
-use crate::sample::{Class, Facts, Recipe, Stage};
+use crate::sample::{Class, Facts, Recipe, SampleError, Stage};
 use crate::source::Span;
 
 const MAGIC: [u8; 4] = *b"kpw1";
@@ -50,10 +54,12 @@ pub(super) enum Kind {
     End,
     Skipped,
     Failed,
+    Look,
+    Seen,
 }
 
 impl Kind {
-    const ALL: [Kind; 8] = [
+    pub(super) const ALL: [Kind; 10] = [
         Kind::Hello,
         Kind::Clip,
         Kind::Pulse,
@@ -62,12 +68,15 @@ impl Kind {
         Kind::End,
         Kind::Skipped,
         Kind::Failed,
+        Kind::Look,
+        Kind::Seen,
     ];
 
     /// Longest body in bytes.
     const fn most(self) -> u64 {
         match self {
-            Kind::Hello | Kind::Skipped | Kind::Failed => 64 << 10,
+            Kind::Hello | Kind::Skipped | Kind::Failed | Kind::Seen => 64 << 10,
+            Kind::Look => 16 << 10,
             Kind::Clip => 1 << 20,
             Kind::Pulse => 24,
             Kind::Pictures => PLACE as u64 + PICTURES,
@@ -187,6 +196,13 @@ impl ClipBody {
     }
 }
 
+/// A media file to be decoded and looked at.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct LookBody {
+    /// Key of the sample that it belongs to.
+    pub(super) key: String,
+}
+
 /// What comes before a sample's bytes.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct SampleBody {
@@ -268,6 +284,17 @@ pub(super) struct FailedBody {
     pub(super) reason: String,
     /// The causes in one line.
     pub(super) cause: Option<String>,
+}
+
+impl FailedBody {
+    /// As the failure of the clip `key`.
+    pub(super) fn of(self, key: &str) -> SampleError {
+        let error = SampleError::new(key, self.stage, self.class, self.reason);
+        match self.cause {
+            Some(cause) => error.because(cause),
+            None => error,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod list;
 mod notes;
 mod overwrite;
 mod reorg;
+mod resize;
 mod stats;
 mod subset;
 mod usage;

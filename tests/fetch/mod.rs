@@ -1,6 +1,8 @@
 //! `kpack fetch` from outside, against a server that lies, stalls and breaks off.
 
 mod clips;
+mod mirror;
+mod packing;
 mod server;
 mod web;
 mod yt_dlp;

@@ -95,7 +95,7 @@ fn its_clips_come_and_its_words_stay() {
     let done = &rows[0];
     assert_eq!(
         (&done["frames"], &done["label"], &done["trim"]),
-        (&25.into(), &"run".into(), &"exact".into())
+        (&25.into(), &"run".into(), &"smart".into())
     );
     let log = fs::read_to_string(dir.path().join("log")).unwrap();
     for passed in [

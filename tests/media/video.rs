@@ -15,7 +15,7 @@ const H264: VideoRecipe = VideoRecipe::H264 {
     gop: None,
 };
 
-fn video(video: VideoRecipe, trim: Trim) -> Recipe {
+pub(super) fn video(video: VideoRecipe, trim: Trim) -> Recipe {
     Recipe {
         video,
         trim,
@@ -24,13 +24,13 @@ fn video(video: VideoRecipe, trim: Trim) -> Recipe {
 }
 
 /// The blob as a file, and what was told of it.
-struct Cut {
+pub(super) struct Cut {
     _dir: tempfile::TempDir,
-    path: PathBuf,
-    facts: Facts,
+    pub(super) path: PathBuf,
+    pub(super) facts: Facts,
 }
 
-fn cut(name: &str, range: Option<Span>, recipe: &Recipe, kind: &str) -> Cut {
+pub(super) fn cut(name: &str, range: Option<Span>, recipe: &Recipe, kind: &str) -> Cut {
     let (sample, facts) = make(&fixture(name), range, recipe);
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join(format!("cut.{kind}"));
@@ -44,7 +44,7 @@ fn cut(name: &str, range: Option<Span>, recipe: &Recipe, kind: &str) -> Cut {
 
 impl Cut {
     /// Painted numbers and times of its frames when it is read again.
-    fn read(&self) -> (Vec<u32>, Vec<f64>) {
+    pub(super) fn read(&self) -> (Vec<u32>, Vec<f64>) {
         let (sample, facts) = make(&self.path, None, &frames(FrameChoice::All));
         let times = facts.frame_times.iter().map(|t| t.secs()).collect();
         (numbers(&sample), times)
@@ -68,7 +68,7 @@ fn video_and_sound_copied_from_one_ogg_both_stay() {
 }
 
 /// Numbers and times of the frames of a fixture within a range.
-fn inside(name: &str, start: f64, end: f64) -> (Vec<u32>, Vec<f64>) {
+pub(super) fn inside(name: &str, start: f64, end: f64) -> (Vec<u32>, Vec<f64>) {
     let first = expected(name)["video"]["first_number"].as_u64().unwrap() as u32;
     let frames = (first..).zip(times(name));
     frames

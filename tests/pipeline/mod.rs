@@ -7,6 +7,7 @@ mod kill;
 mod outcomes;
 mod parts;
 mod plan;
+mod power;
 mod resume;
 mod retry;
 mod tree;

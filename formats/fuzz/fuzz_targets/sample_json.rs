@@ -1,8 +1,6 @@
-//! Any bytes as the JSON beside a frame directory.
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
+#[path = "../harness/sample_json.rs"]
+mod harness;
 
-fuzz_target!(|data: &[u8]| {
-    let _ = kpack_formats::framedir::is_sample_json(data);
-});
+libfuzzer_sys::fuzz_target!(|data: &[u8]| harness::run(data));

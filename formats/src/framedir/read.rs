@@ -220,6 +220,10 @@ impl Reader {
     /// A file's bytes; a large one stays on disk.
     fn load(&self, path: &Path, expected: Option<u64>) -> Result<Blob> {
         let wrong = |e| Error::io("cannot read", e).path(path);
+        // A pipe would wait for ever, and a device never end.
+        if !fs::metadata(path).map_err(wrong)?.is_file() {
+            return Err(Error::corrupt("is no regular file").path(path));
+        }
         let file = File::open(path).map_err(wrong)?;
         let length = file.metadata().map_err(wrong)?.len();
         if let Some(expected) = expected.filter(|e| *e != length) {

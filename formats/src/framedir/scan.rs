@@ -70,8 +70,11 @@ pub(super) fn list(folder: &Path) -> Result<Listing> {
         .filter(|f| picture(f).is_some())
         .find_map(|f| listing.json(f));
     if let Some(json) = first {
-        let bytes = fs::read(folder.join(json)).map_err(wrong)?;
-        listing.described = !matches!(sidecar::decode(&bytes), Ok(None));
+        let path = folder.join(json);
+        let length = fs::metadata(&path).map_err(wrong)?.len();
+        // One that is too long is told of when its sample is read.
+        listing.described = length > sidecar::SIZE_MAX as u64
+            || !matches!(sidecar::decode(&fs::read(path).map_err(wrong)?), Ok(None));
     }
     Ok(listing)
 }

@@ -14,6 +14,9 @@ const VERSION: u64 = 1;
 /// Longest JSON that is read or written, in bytes: enough for a million frames.
 pub(super) const SIZE_MAX: usize = 256 << 20;
 
+/// Most values in a JSON: in memory each takes a hundred bytes and more.
+const VALUES_MAX: usize = 8 << 20;
+
 /// One blob's file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Entry {
@@ -70,8 +73,19 @@ pub(super) fn encode(sample: &Sample, blobs: &[Entry]) -> Result<Vec<u8>> {
 /// [`crate::Kind::Corrupt`] if it is one and damaged, or names files outside its folder;
 /// [`crate::Kind::Unsupported`] for a later version.
 pub(super) fn decode(bytes: &[u8]) -> Result<Option<Sidecar>> {
-    let Ok(mut meta) = serde_json::from_slice::<Meta>(bytes) else {
-        return Ok(None);
+    let opening = |b: &&u8| matches!(**b, b',' | b'[' | b'{');
+    if bytes.len() > VALUES_MAX && bytes.iter().filter(opening).count() > VALUES_MAX {
+        let text = format!("the JSON holds more than {VALUES_MAX} values, the limit");
+        return Err(Error::limit(text));
+    }
+    let mut meta = match serde_json::from_slice::<Meta>(bytes) {
+        Ok(meta) => meta,
+        // Left alone it would pass for a file of others, and key and labels would be lost unsaid.
+        Err(e) if is_ours(bytes) => {
+            let text = format!("the JSON is damaged: {e}");
+            return Err(Error::corrupt(text));
+        }
+        Err(_) => return Ok(None),
     };
     let Some(Value::Object(ours)) = meta.shift_remove(OURS) else {
         return Ok(None);
@@ -109,6 +123,28 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Option<Sidecar>> {
         meta,
         blobs,
     }))
+}
+
+/// What a JSON of kpack holds, and hardly another.
+const MARK: &[u8] = br#""kpack":{"version":"#;
+
+/// Whether bytes that are no JSON were one of kpack's.
+fn is_ours(bytes: &[u8]) -> bool {
+    let marked = bytes.windows(MARK.len()).any(|part| part == MARK);
+    marked || serde_json::from_slice::<Whole>(bytes).is_ok()
+}
+
+/// What matters of a JSON where only the files do; the rest is passed over unread.
+#[derive(Deserialize)]
+struct Whole {
+    kpack: Ours,
+}
+
+#[derive(Deserialize)]
+struct Ours {
+    version: u64,
+    key: String,
+    blobs: Vec<Entry>,
 }
 
 fn is_inside(file: &str) -> bool {
@@ -179,16 +215,6 @@ pub fn listed(bytes: &[u8]) -> Result<Option<Listed>> {
 /// Key and files: read straight where all is well, which is many times as fast, else as [`decode`]
 /// does, which says what is wrong.
 fn files_of(bytes: &[u8]) -> Result<Option<(String, Vec<Entry>)>> {
-    #[derive(Deserialize)]
-    struct Whole {
-        kpack: Ours,
-    }
-    #[derive(Deserialize)]
-    struct Ours {
-        version: u64,
-        key: String,
-        blobs: Vec<Entry>,
-    }
     if let Ok(Whole { kpack }) = serde_json::from_slice(bytes) {
         let Ours {
             version,
@@ -234,6 +260,11 @@ mod tests {
             ),
             (
                 r#"{"kpack":{"version":1,"key":"k","blobs":[],"labels":[3]}}"#,
+                Kind::Corrupt,
+            ),
+            (r#"{"label""run","kpack":{"version":1,"#, Kind::Corrupt),
+            (
+                r#"{"x":1e999,"kpack": {"version":1,"key":"k","blobs":[]}}"#,
                 Kind::Corrupt,
             ),
         ] {

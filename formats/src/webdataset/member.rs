@@ -5,6 +5,8 @@
 //! of multi-volume archives. An error: a bad checksum, a torn header, data or padding, and data
 //! after a lone zero block. A missing trailer is none, nor is garbage after it.
 
+mod streamed;
+
 use std::path::Path;
 
 use bytes::Bytes;
@@ -26,11 +28,24 @@ pub struct RawMember {
     pub data: Bytes,
 }
 
+/// A regular member whose data are not read yet.
+#[derive(Debug, Clone)]
+pub struct MemberHead {
+    /// Its path, as the archive has it.
+    pub name: Vec<u8>,
+    /// Offset of its first header block: of the long name's or PAX header, if it has one.
+    pub start: u64,
+    /// Bytes of its data.
+    pub size: u64,
+}
+
 /// Reads the regular members of a tar in order.
 pub struct MemberReader {
     input: Input,
     options: ReadOptions,
     members: u64,
+    /// Bytes of the last member, and of its padding, that are not read yet.
+    unread: (u64, u64),
     ended: bool,
     /// Whether an error was given, behind which nothing is read.
     failed: bool,
@@ -46,7 +61,7 @@ struct Extended {
 }
 
 enum Step {
-    Member(RawMember),
+    Member(MemberHead),
     Passed,
     End,
 }
@@ -71,6 +86,7 @@ impl MemberReader {
             input,
             options: options.clone(),
             members: 0,
+            unread: (0, 0),
             ended: false,
             failed: false,
         }
@@ -88,12 +104,16 @@ impl MemberReader {
             let e = Error::corrupt("nothing is read behind the damage that was found before");
             return Err(self.place(e, self.input.offset()));
         }
-        let member = self.advance();
+        let member = self.advance().and_then(|head| match head {
+            Some(head) => self.load(head).map(Some),
+            None => Ok(None),
+        });
         self.failed = member.is_err();
+        self.members += u64::from(matches!(member, Ok(Some(_))));
         member
     }
 
-    fn advance(&mut self) -> Result<Option<RawMember>> {
+    fn advance(&mut self) -> Result<Option<MemberHead>> {
         if self.members == 0 && self.input.offset() == 0 && self.input.fill(1)? == 0 {
             let e = Error::corrupt("the file is empty; an archive ends in 1024 zero bytes");
             return Err(e.path(self.input.path()).offset(0));
@@ -102,10 +122,7 @@ impl MemberReader {
             let start = self.input.offset();
             let step = self.step(start);
             match step.map_err(|e| self.place(e, start))? {
-                Step::Member(member) => {
-                    self.members += 1;
-                    return Ok(Some(member));
-                }
+                Step::Member(head) => return Ok(Some(head)),
                 Step::Passed => {}
                 Step::End => self.ended = true,
             }
@@ -207,27 +224,36 @@ impl MemberReader {
         if let Some(left) = left.filter(|left| size > *left) {
             return Err(torn(size, left));
         }
-        let limit = self.options.limits.record_bytes;
-        if size > limit {
-            let text = format!("the member is {size} bytes long, the limit is {limit}");
-            return Err(Error::limit(text));
-        }
-        let data_offset = self.input.offset();
-        let data = self.data(size)?;
         let in_header = || header::path(block);
         let name = extended
             .path
             .or(extended.long_name)
             .unwrap_or_else(in_header);
-        if name.ends_with(b"/") {
+        let folder = name.ends_with(b"/");
+        let head = MemberHead { name, start, size };
+        if folder {
+            self.load(head)?;
             return Ok(Step::Passed);
         }
-        Ok(Step::Member(RawMember {
+        Ok(Step::Member(head))
+    }
+
+    /// Reads a member's data into memory.
+    fn load(&mut self, head: MemberHead) -> Result<RawMember> {
+        let MemberHead { name, start, size } = head;
+        let limit = self.options.limits.record_bytes;
+        if size > limit {
+            let text = format!("the member is {size} bytes long, the limit is {limit}");
+            return Err(self.place(Error::limit(text), start));
+        }
+        let data_offset = self.input.offset();
+        let data = self.data(size).map_err(|e| self.place(e, start))?;
+        Ok(RawMember {
             name,
             start,
             data_offset,
             data,
-        }))
+        })
     }
 
     /// After a zero block: a second one, or the end of the file, ends the archive.

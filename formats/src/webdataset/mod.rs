@@ -18,7 +18,7 @@ mod reader;
 mod salvage;
 mod writer;
 
-pub use member::{MemberReader, RawMember};
+pub use member::{MemberHead, MemberReader, RawMember};
 pub use salvage::salvage;
 
 use crate::{Format, Layout};

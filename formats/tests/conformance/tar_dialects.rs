@@ -1,5 +1,6 @@
 //! Tars that others write.
 
+use kpack_formats::webdataset::MemberReader;
 use kpack_formats::{Blob, Kind, ReadOptions, Sample};
 use tar::{Builder, EntryType, Header};
 
@@ -256,4 +257,48 @@ fn label_and_json_of_others_stay_as_they_are() {
     assert!(got[0].blobs.is_empty() && got[0].meta.is_empty());
     let blob = Blob::from(vec![0; 3]);
     assert_eq!(blob.len(), 3);
+}
+
+/// Heads and data of all members, of each only the first `take` bytes, `step` at a time.
+fn heads(bytes: &[u8], take: usize, step: usize) -> kpack_formats::Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    let (_dir, path) = file("tar", bytes);
+    let mut reader = MemberReader::open(&path, &ReadOptions::default())?;
+    let (mut all, mut piece) = (Vec::new(), vec![0; step]);
+    while let Some(head) = reader.next_head()? {
+        let mut data = Vec::new();
+        while data.len() < take {
+            match reader.read_data(&mut piece)? {
+                0 => break,
+                n => data.extend_from_slice(&piece[..n]),
+            }
+        }
+        all.push((head.name, data));
+    }
+    Ok(all)
+}
+
+#[test]
+fn members_come_piece_by_piece_or_not_at_all() {
+    let large = vec![7; 3_000_000];
+    let file = |name: &[u8], size| header(Header::new_ustar(), EntryType::Regular, name, size);
+    let link = header(Header::new_ustar(), EntryType::Symlink, b"link.mp4", 0);
+    let bytes = archive(&[
+        (file(b"a.mp4", 5), b"hello"),
+        (file(b"folder/", 3), b"odd"),
+        (link, b""),
+        (file(b"b.mp4", 3_000_000), &large),
+        (file(b"c.mp4", 0), b""),
+    ]);
+    for (take, step) in [(usize::MAX, 1 << 16), (usize::MAX, 3), (0, 1), (1000, 1000)] {
+        let got = heads(&bytes, take, step).unwrap();
+        let names: Vec<&[u8]> = got.iter().map(|(name, _)| name.as_slice()).collect();
+        assert_eq!(names, [b"a.mp4", b"b.mp4", b"c.mp4"]);
+        assert_eq!(got[1].1.len(), take.min(large.len()), "{take} {step}");
+        assert!(take == 0 || got[0].1 == b"hello");
+    }
+    // Cut off in the data, wherever they are read or passed over.
+    for take in [usize::MAX, 0] {
+        let e = heads(&bytes[..1_000_000], take, 1 << 16).unwrap_err();
+        assert_eq!(e.kind(), Kind::Corrupt, "{e}");
+    }
 }

@@ -1,10 +1,9 @@
 //! A folder that was packed: what it holds as a whole.
 
-use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 
-use kpack::pipeline::{Dataset, LABELS};
+use kpack::pipeline::{Dataset, classes};
 use serde_json::{Value, json};
 
 use super::walk::{self, Shards};
@@ -19,8 +18,8 @@ pub(super) fn run(dir: &Path, common: &Common) -> anyhow::Result<Exit> {
     let Some(dataset) = Dataset::read(dir)? else {
         return read_all(dir, common);
     };
-    let labels = fs::read_to_string(dir.join(LABELS)).unwrap_or_default();
-    let classes = labels.lines().filter(|line| !line.is_empty()).count();
+    let classes = classes(dir).unwrap_or_default();
+    let classes = classes.iter().filter(|name| !name.is_empty()).count();
     if common.json {
         let mut value = serde_json::to_value(&dataset)?;
         if let Some(map) = value.as_object_mut() {
@@ -50,7 +49,10 @@ fn print(
     writeln!(out, "{}: {}", dir.display(), target.join(", "))?;
     let stored = match dataset.shards.len() {
         0 => counts.bytes,
-        _ => dataset.shards.iter().map(|shard| shard.bytes).sum(),
+        _ => dataset
+            .shards
+            .iter()
+            .fold(0_u64, |sum, shard| sum.saturating_add(shard.bytes)),
     };
     let samples = count(counts.done, "sample");
     match dataset.shards.len() {

@@ -9,6 +9,7 @@ use kpack::pipeline::Part;
 use kpack::sample::Size;
 use kpack::worker::Limits;
 
+use crate::cli::fetching::WhilePacking;
 use crate::cli::values::{self, Frames, MaxFailures};
 
 /// What goes in and where it goes out.
@@ -56,7 +57,7 @@ pub(crate) struct Video {
     #[arg(long, value_enum)]
     pub(crate) video: Option<VideoKind>,
     /// How the video is cut to the clip's time range; frames and audio are always cut exactly
-    /// [default: exact]
+    /// [default: smart for --video copy]
     #[arg(long, value_enum)]
     pub(crate) trim: Option<TrimKind>,
     /// Quality of h264: 0 (lossless) to 51 [default: 23]
@@ -176,6 +177,8 @@ pub(crate) struct Run {
     pub(crate) max_failures: MaxFailures,
     #[command(flatten)]
     pub(crate) limits: WorkerLimits,
+    #[command(flatten)]
+    pub(crate) fetch: WhilePacking,
     /// Print the plan and its problems, write nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -236,6 +239,8 @@ values!(
 values!(
     /// Values of `--trim`.
     TrimKind {
+    /// Cut to the frame: packets are copied, only what the edges cut is encoded (H.264; else as exact)
+    Smart,
     /// Decode and re-encode where a range is given: cut to the frame
     Exact,
     /// Whole packets, from the key frame at or before the start

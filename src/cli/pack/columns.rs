@@ -28,6 +28,7 @@ const OURS: &[&str] = &[
     "audio_samples",
     "audio_start",
     "decode_errors",
+    "encoded_frames",
     "notes",
 ];
 

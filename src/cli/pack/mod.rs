@@ -3,6 +3,7 @@
 pub(crate) mod args;
 mod columns;
 mod dry_run;
+mod feeding;
 mod make;
 mod progress;
 mod report;
@@ -223,6 +224,10 @@ impl<'a> Job<'a> {
                 _ => None,
             },
         };
+        if let (true, Some(dir)) = (self.run.fetch.fetch, &options.media_dir) {
+            let created = std::fs::create_dir_all(dir);
+            created.map_err(kpack::Error::io("cannot create", dir))?;
+        }
         let mut input = source::read(&self.io.inputs, &options).map_err(inputs::fault)?;
         self.refuse_cut_packets(&input)?;
         input.notes.extend(self.class_warning(&input));

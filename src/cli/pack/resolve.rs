@@ -113,10 +113,11 @@ fn trim(typed: &Video, video: &VideoRecipe) -> Result<Trim> {
             "--trim is about the video blob, and none is asked for: give --video, or leave it out \
              (frames and audio are always cut exactly)",
         ),
-        (Some(TrimKind::Copy), VideoRecipe::H264 { .. }) => usage(
-            "--trim copy keeps packets, --video h264 makes new ones: use --trim exact, or --video \
-             copy",
+        (Some(TrimKind::Copy | TrimKind::Smart), VideoRecipe::H264 { .. }) => usage(
+            "--trim copy and smart keep packets, --video h264 makes new ones: use --trim exact, or \
+             --video copy",
         ),
+        (None | Some(TrimKind::Smart), VideoRecipe::Copy) => Ok(Trim::Smart),
         (None | Some(TrimKind::Exact), _) => Ok(Trim::Exact),
         (Some(TrimKind::Copy), _) => Ok(Trim::Copy),
         (Some(TrimKind::None), _) => Ok(Trim::None),

@@ -17,7 +17,7 @@ use crate::pipeline::finish::write_dataset;
 use crate::pipeline::folder::{Folder, WORK, index_name};
 use crate::pipeline::remake::old::Old;
 use crate::pipeline::remake::result::Remade;
-use crate::{Error, Result};
+use crate::{Error, Result, bounded};
 
 const LIST: &str = "commit.json";
 
@@ -90,7 +90,7 @@ pub(crate) fn replace(old: &Old, folder: &Folder, mut remade: Remade) -> Result<
 pub(crate) fn complete(dir: &Path) -> Result<()> {
     let staging = staging(dir);
     let path = staging.join(LIST);
-    let bytes = match fs::read(&path) {
+    let bytes = match bounded::read(&path, bounded::MANIFEST) {
         Ok(bytes) => bytes,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         Err(e) => return Err(Error::io("cannot read", &path)(e)),

@@ -96,6 +96,7 @@ impl<'a> Engine<'a> {
                 (row, None)
             }
             Work::Skipped(reason) => (OutcomeRow::skipped(clip, index, &reason), None),
+            Work::Left => return Ok(ControlFlow::Break(())),
             Work::Failed(e) => (OutcomeRow::failed(clip, index, &e), Some(e)),
             Work::Fatal(e) => return Err(e),
         };
@@ -222,7 +223,11 @@ impl<'a> Engine<'a> {
             return Ok(());
         };
         let extent = source.extent(row, self.old.shard_target()).ok_or_else(|| {
-            Error::usage(format!("{}: its row does not say where it lies", row.key))
+            Error::usage(format!(
+                "{}: its row does not say where in {} it lies",
+                row.key,
+                source.path.display()
+            ))
         })?;
         let stored = Stored {
             key: &row.key,

@@ -1,11 +1,12 @@
 //! [`Old`]: a finished dataset, taken apart into the plan that made it.
 
-use std::fs::{self, File};
+use std::collections::HashSet;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use kpack_formats::{Compression, Meta, Schema, WriteOptions};
 
-use crate::pipeline::dataset::{DATASET, Dataset, LABELS, SAMPLES};
+use crate::pipeline::dataset::{DATASET, Dataset, SAMPLES, classes};
 use crate::pipeline::plan::{Plan, PlanOptions};
 use crate::pipeline::row::OutcomeRow;
 use crate::pipeline::target::{ShardTarget, Target};
@@ -50,6 +51,14 @@ impl Old {
             return Err(Error::Input {
                 path,
                 message: format!("{place:?} is no place in its folder"),
+            });
+        }
+        let shards = rows.iter().filter_map(|row| row.shard.as_ref());
+        let known: HashSet<&String> = dataset.shards.iter().map(|shard| &shard.name).collect();
+        if let Some(name) = shards.into_iter().find(|name| !known.contains(name)) {
+            return Err(Error::Input {
+                path,
+                message: format!("a row names the shard {name:?}, the manifest does not"),
             });
         }
         let input = Input {
@@ -110,16 +119,6 @@ impl OldTarget {
             OldTarget::Shards(target) => Target::Shards(target),
             OldTarget::Tree(tree) => Target::Tree(&**tree),
         }
-    }
-}
-
-/// The class names in index order.
-pub(crate) fn classes(dir: &Path) -> Result<Vec<String>> {
-    let path = dir.join(LABELS);
-    match fs::read_to_string(&path) {
-        Ok(text) => Ok(text.lines().map(str::to_owned).collect()),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(e) => Err(Error::io("cannot read", &path)(e)),
     }
 }
 

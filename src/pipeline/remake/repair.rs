@@ -28,7 +28,7 @@ use crate::progress::Progress;
 use crate::sample::{Made, Recipe, SampleError};
 use crate::source::Clip;
 use crate::verify::{Unwatched, index, shard, tree};
-use crate::{Error, Result};
+use crate::{Error, Result, bounded};
 
 /// A sample that was found damaged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -121,6 +121,7 @@ pub fn repair<S: Default + Send>(
     let lost = told(&old, &lost, &engine.rows);
     let mut remade = Remade::new(&old, engine);
     place(&old, &folder, &remade, &lost)?;
+    old.target().sync()?;
     remade.write_files(&old, &folder)?;
     sync_folder(out)?;
     write_dataset(&folder, &remade.dataset)?;
@@ -287,7 +288,7 @@ fn place(old: &Old, folder: &Folder, remade: &Remade, lost: &[Lost]) -> Result<(
 fn link_place(dir: &Path, out: &Path, place: &str) -> Result<()> {
     let json = format!("{place}.json");
     let path = dir.join(&json);
-    let bytes = fs::read(&path).map_err(Error::io("cannot read", &path))?;
+    let bytes = bounded::read(&path, bounded::BESIDE).map_err(Error::io("cannot read", &path))?;
     let listed = framedir::listed(&bytes)?.unwrap_or_default();
     let folder = Path::new(&json)
         .parent()

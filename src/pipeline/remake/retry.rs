@@ -129,6 +129,7 @@ fn under_lock<S: Default + Send>(
     let done = todo[..tried].iter().filter(is_done).count() as u64;
     let mut remade = Remade::new(&old, engine);
     if tried > 0 {
+        old.target().sync()?;
         remade = replace(&old, &folder, remade)?;
     }
     debug_assert!(stop.load(Relaxed) || tried == todo.len());

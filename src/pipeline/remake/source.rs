@@ -59,6 +59,10 @@ impl Source {
     /// Where the sample of `row` lies. Its members are found out anew if the index does not know them.
     pub(crate) fn extent(&self, row: &OutcomeRow, target: Option<&ShardTarget>) -> Option<Extent> {
         let (offset, length, crc32c) = (row.offset?, row.length?, row.crc32c?);
+        let end = offset.checked_add(length)?;
+        if end > self.shard.len() {
+            return None;
+        }
         let indexed = self.extents.get(&offset);
         let same = |extent: &&Extent| (extent.length, extent.crc32c) == (length, crc32c);
         let mut extent = indexed.filter(same).cloned().unwrap_or(Extent {
@@ -84,6 +88,9 @@ impl Source {
     }
 }
 
+/// Longest sample whose members are found out: it stands in memory whole.
+const MEMBERS_MAX: u64 = 2 << 30;
+
 /// CRC-32C of a stretch of `shard`; `None` if it is not there.
 pub(crate) fn checksum(shard: &Blob, offset: u64, length: u64) -> Option<u32> {
     let (mut at, mut crc, mut buffer) = (0, 0, Vec::new());
@@ -101,6 +108,9 @@ pub(crate) fn members(shard: &Blob, extent: &Extent, target: &ShardTarget) -> Op
     let Layout::Log { create } = target.format.layout else {
         return None;
     };
+    if extent.length > MEMBERS_MAX {
+        return None;
+    }
     let mut bytes = vec![0; usize::try_from(extent.length).ok()?];
     shard.read_at(extent.offset, &mut bytes).ok()?;
     let read = target.format.read?;

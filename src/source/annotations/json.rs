@@ -10,23 +10,27 @@
 //!
 //! Fields without a role are kept with the clip.
 
-use std::borrow::Cow;
 use std::fmt;
-use std::io::BufRead;
-use std::path::{Path, PathBuf};
+use std::io::{BufRead, ErrorKind, Read as _};
+use std::path::Path;
 
 use kpack_formats::Meta;
 use serde::de::{Deserializer as _, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::columns::{Columns, Role};
-use super::row::{self, Cells, Window};
+use super::columns::Columns;
+use super::object::{Object, Place};
+use super::row::{self, Window};
+use crate::bounded::brief;
 use crate::source::raw::{Gather, Raw, shown};
-use crate::{Error, Result};
+use crate::{Error, Result, bounded};
 
 const WANT: &str = "expected an object of videos by id, or a list of objects with youtube_id or \
                     path, and perhaps label, start, end, split";
+
+/// Longest file that is one JSON value, which stands in memory whole.
+const TEXT_MAX: u64 = 2 << 30;
 
 /// Whether `head` begins as JSON does.
 pub(in crate::source) fn sniff(_: &Path, head: &[u8]) -> bool {
@@ -49,13 +53,6 @@ pub(in crate::source) fn sniff_lines(path: &Path, head: &[u8]) -> bool {
 fn start(head: &[u8]) -> &[u8] {
     let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
     head.trim_ascii_start()
-}
-
-/// Where a row's text begins.
-#[derive(Clone, Copy)]
-struct Place {
-    line: u64,
-    column: usize,
 }
 
 /// Turns entries into rows.
@@ -104,18 +101,33 @@ pub(in crate::source) fn read_lines(
     from: &mut dyn BufRead,
     gather: &mut Gather<'_>,
 ) -> Result<()> {
-    let text = text_of(path, from)?;
     let first = gather.rows.len();
-    let mut rows = Rows::new(path, &text, gather);
-    for (number, line) in (1..).zip(text.lines()) {
-        if line.trim().is_empty() {
+    let mut rows = Rows::new(path, "", gather);
+    let (mut line, mut end) = (Vec::new(), 0_u64);
+    for number in 1.. {
+        line.clear();
+        let begin = end;
+        match bounded::line(from, &mut line, bounded::VALUES) {
+            Ok(0) => break,
+            Ok(got) => end += got as u64,
+            Err(e) if e.kind() == ErrorKind::FileTooLarge => {
+                return Err(Error::Input {
+                    path: path.to_owned(),
+                    message: format!("line {number} (at byte {begin}): {e}"),
+                });
+            }
+            Err(e) => return Err(Error::io("cannot read", path)(e)),
+        }
+        let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&line);
+        let line = line.trim_ascii_end();
+        if line.is_empty() {
             continue;
         }
         let place = Place {
             line: number,
             column: 1,
         };
-        match serde_json::from_str::<Meta>(line) {
+        match serde_json::from_slice::<Meta>(line) {
             Ok(object) => rows.object(object, place),
             Err(error) => {
                 let column = error.column();
@@ -130,8 +142,14 @@ pub(in crate::source) fn read_lines(
 
 fn text_of(path: &Path, from: &mut dyn BufRead) -> Result<String> {
     let mut text = String::new();
-    let read = from.read_to_string(&mut text);
+    let read = from.take(TEXT_MAX + 1).read_to_string(&mut text);
     read.map_err(Error::io("cannot read", path))?;
+    if text.len() as u64 > TEXT_MAX {
+        return Err(Error::Input {
+            path: path.to_owned(),
+            message: format!("is JSON of more than {TEXT_MAX} bytes: write an object on each line"),
+        });
+    }
     if text.starts_with('\u{feff}') {
         text.drain(..'\u{feff}'.len_utf8());
     }
@@ -171,22 +189,26 @@ impl<'a, 'b> Rows<'a, 'b> {
     }
 
     /// An entry of an object of videos.
-    fn entry(&mut self, id: &str, value: &RawValue) -> serde_json::Result<()> {
+    fn entry(&mut self, id: &str, value: &RawValue) {
         let place = self.place(value.get());
         let mut object = Meta::new();
         object.insert("id".to_owned(), id.into());
-        match serde_json::from_str(value.get())? {
-            Value::String(label) => {
+        match part(value) {
+            Ok(Value::String(label)) => {
                 object.insert("label".to_owned(), label.into());
                 self.object(object, place);
             }
-            Value::Object(video) => self.video(object, video, place),
-            other => {
-                let what = format!(": `{id}` has {other}: expected an object, or the class");
+            Ok(Value::Object(video)) => self.video(object, video, place),
+            Ok(_) => {
+                let what = format!(
+                    ": `{}` has {}: expected an object, or the class",
+                    brief(id),
+                    brief(value.get())
+                );
                 self.refused(place, &what);
             }
+            Err(why) => self.refused(place, &why),
         }
-        Ok(())
     }
 
     /// A video with its clips.
@@ -217,9 +239,15 @@ impl<'a, 'b> Rows<'a, 'b> {
 
     /// An object whose fields are cells.
     fn object(&mut self, mut object: Meta, place: Place) {
+        if object.len() > bounded::COLUMNS {
+            let (got, most) = (object.len(), bounded::COLUMNS);
+            let message = format!(": {got} fields, of which at most {most} are read");
+            return self.refused(place, &message);
+        }
         if let Some(segment) = object.remove("segment") {
             let ends = segment.as_array().filter(|ends| ends.len() == 2);
             let Some([start, end]) = ends.map(Vec::as_slice) else {
+                let segment = brief(&segment.to_string());
                 let message = format!(" (segment): {segment} is not [start, end]");
                 return self.refused(place, &message);
             };
@@ -277,63 +305,13 @@ impl<'a, 'b> Rows<'a, 'b> {
     }
 }
 
-/// One object and what its fields mean.
-struct Object<'a> {
-    columns: &'a Columns,
-    object: &'a Meta,
-    place: Place,
-}
-
-impl Object<'_> {
-    fn value(&self, role: Role) -> Option<&Value> {
-        let name = self.columns.names().get(self.columns.place(role)?)?;
-        self.object.get(name)
+/// A value of a clip, or of a video with its clips; `Err` says why it is not taken.
+fn part(value: &RawValue) -> Result<Value, String> {
+    let (got, most) = (value.get().len(), bounded::VALUES);
+    if got as u64 > most {
+        return Err(format!(": {got} bytes, and one entry may have {most}"));
     }
-}
-
-impl Cells for Object<'_> {
-    fn get(&self, role: Role) -> Result<Option<Cow<'_, str>>, String> {
-        let text = match self.value(role) {
-            None | Some(Value::Null) => return Ok(None),
-            Some(Value::String(text)) => Cow::Borrowed(text.trim()),
-            Some(Value::Number(number)) => Cow::Owned(number.to_string()),
-            Some(other) => {
-                let message = format!("{other} is neither a text nor a number");
-                return Err(self.at(role, &message));
-            }
-        };
-        Ok((!text.is_empty()).then_some(text))
-    }
-    fn labels(&self) -> Result<Vec<String>, String> {
-        let role = match self.columns.place(Role::Label) {
-            Some(_) => Role::Label,
-            None => Role::Labels,
-        };
-        let Some(Value::Array(list)) = self.value(role) else {
-            return Ok(self.get(role)?.map(Cow::into_owned).into_iter().collect());
-        };
-        let text = |value: &Value| match value {
-            Value::String(text) => Ok(text.trim().to_owned()),
-            Value::Number(number) => Ok(number.to_string()),
-            other => Err(self.at(role, &format!("{other} is no class"))),
-        };
-        list.iter().map(text).collect()
-    }
-    fn media(&self) -> Role {
-        let roles = [Role::Path, Role::Id, Role::Url];
-        let found = roles.into_iter().find(|r| self.columns.place(*r).is_some());
-        found.unwrap_or(Role::Path)
-    }
-    fn path(&self) -> PathBuf {
-        let path = self.get(Role::Path).ok().flatten();
-        path.map_or_else(PathBuf::new, |path| PathBuf::from(&*path))
-    }
-    fn at(&self, role: Role, message: &str) -> String {
-        let place = self.columns.place(role);
-        let name = place.and_then(|place| self.columns.names().get(place));
-        let name = name.map_or("", String::as_str);
-        format!(" column {} ({name}): {message}", self.place.column)
-    }
+    serde_json::from_str(value.get()).map_err(|e| format!(": {}", brief(&e.to_string())))
 }
 
 /// The outermost value.
@@ -348,7 +326,7 @@ impl<'de> Visitor<'de> for Top<'_, '_, '_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some((id, value)) = map.next_entry::<String, &'de RawValue>()? {
-            let read = match id.as_str() {
+            match id.as_str() {
                 // Beside it stand the version and the taxonomy, which are no videos.
                 "database" => {
                     self.0.place(value.get());
@@ -357,10 +335,9 @@ impl<'de> Visitor<'de> for Top<'_, '_, '_> {
                     while map.next_entry::<String, &'de RawValue>()?.is_some() {}
                     return read.map_err(serde::de::Error::custom);
                 }
-                "version" | "taxonomy" => Ok(()),
+                "version" | "taxonomy" => {}
                 id => self.0.entry(id, value),
-            };
-            read.map_err(serde::de::Error::custom)?;
+            }
         }
         Ok(())
     }
@@ -368,9 +345,13 @@ impl<'de> Visitor<'de> for Top<'_, '_, '_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
         while let Some(value) = list.next_element::<&'de RawValue>()? {
             let place = self.0.place(value.get());
-            match serde_json::from_str(value.get()).map_err(serde::de::Error::custom)? {
-                Value::Object(object) => self.0.object(object, place),
-                other => self.0.refused(place, &format!(": {other} is no object")),
+            match part(value) {
+                Ok(Value::Object(object)) => self.0.object(object, place),
+                Ok(_) => {
+                    let what = format!(": {} is no object", brief(value.get()));
+                    self.0.refused(place, &what);
+                }
+                Err(why) => self.0.refused(place, &why),
             }
         }
         Ok(())

@@ -15,12 +15,12 @@
 //! found out from all lines: as many on each line are one label behind counts of frames, their
 //! number changing from line to line are several labels.
 
-use std::io::BufRead;
+use std::io::{BufRead, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use crate::source::media_kind::by_name;
 use crate::source::raw::{Gather, Raw, RawLabel, os_str, shown};
-use crate::{Error, Result};
+use crate::{Error, Result, bounded};
 
 /// What the numbers behind a path are.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -89,12 +89,20 @@ fn read_as(
     let (first, file) = (gather.rows.len(), gather.start(path));
     let head = from.fill_buf().map_err(Error::io("cannot read", path))?;
     let comma = comma(head);
-    let mut line = Vec::new();
+    let (mut line, mut end) = (Vec::new(), 0_u64);
     for number in 1.. {
         line.clear();
-        let got = from.read_until(b'\n', &mut line);
-        if got.map_err(Error::io("cannot read", path))? == 0 {
-            break;
+        let begin = end;
+        match bounded::line(from, &mut line, bounded::LINE) {
+            Ok(0) => break,
+            Ok(got) => end += got as u64,
+            Err(e) if e.kind() == ErrorKind::FileTooLarge => {
+                return Err(Error::Input {
+                    path: path.to_owned(),
+                    message: format!("line {number} (at byte {begin}): {e}: is this a list?"),
+                });
+            }
+            Err(e) => return Err(Error::io("cannot read", path)(e)),
         }
         let text = match number {
             1 => line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&line),

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::io::BufRead;
+use std::io::{BufRead, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use csv::{ByteRecord, ReaderBuilder};
@@ -17,7 +17,7 @@ use super::columns::{Columns, Role};
 use super::row::{self, Cells, Window};
 use crate::source::raw::{Gather, Raw, one_line, os_str, shown, text};
 use crate::source::tail::Tail;
-use crate::{Error, Result};
+use crate::{Error, Result, bounded};
 
 /// Whether `head` begins with a header that names the media, or with rows of a known shape.
 pub(in crate::source) fn sniff(_: &Path, head: &[u8]) -> bool {
@@ -113,6 +113,12 @@ fn header(path: &Path, record: &ByteRecord) -> Result<Columns> {
         name if name.is_empty() => format!("column_{}", i + 1),
         name => name,
     };
+    if record.len() > bounded::COLUMNS {
+        let (got, most) = (record.len(), bounded::COLUMNS);
+        return Err(bad(format!(
+            "{got} columns, of which at most {most} are read"
+        )));
+    }
     let names: Vec<String> = record.iter().enumerate().map(name).collect();
     let mut seen = HashMap::with_capacity(names.len());
     for (i, name) in names.iter().enumerate() {
@@ -296,8 +302,21 @@ fn read_as(
         .from_reader(&mut tail);
     let mut record = ByteRecord::new();
     let mut next = |record: &mut ByteRecord| {
+        reader.get_mut().row();
         let read = reader.read_byte_record(record);
-        read.map_err(|e| Error::io("cannot read", path)(e.into()))
+        read.map_err(|e| match e.kind() {
+            csv::ErrorKind::Io(e) if e.kind() == ErrorKind::FileTooLarge => {
+                let (line, byte) = record.position().map_or((1, 0), |p| (p.line(), p.byte()));
+                let most = bounded::LINE;
+                let why = "is a quote never closed, or is this no table?";
+                let message = format!(
+                    "line {line} (at byte {byte}): the row is longer than {most} bytes: {why}"
+                );
+                let path = path.to_owned();
+                Error::Input { path, message }
+            }
+            _ => Error::io("cannot read", path)(e.into()),
+        })
     };
     let columns = match shape {
         Some(shape) if !shape.header => shape.columns,

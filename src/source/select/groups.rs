@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::pattern;
+use crate::bounded;
 use crate::{Error, Result};
 
 /// Names of groups and of the classes in each, in the order of the file.
@@ -17,7 +18,7 @@ impl Groups {
     /// # Errors
     /// A file that cannot be read or has another shape, named.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path)
+        let text = bounded::read_text(path, bounded::VALUES)
             .map_err(Error::io("cannot read the categories of", path))?;
         let bad = |message: String| Error::Input {
             path: path.to_owned(),
