@@ -157,24 +157,24 @@ pub(super) fn judge(
 }
 
 /// A strong ETag, else the date of the last change.
-fn validator(response: &Response<Body>) -> Option<String> {
+pub(super) fn validator(response: &Response<Body>) -> Option<String> {
     let etag = header(response, "etag").filter(|tag| !tag.starts_with("W/"));
     etag.or_else(|| header(response, "last-modified"))
 }
 
 /// `bytes 5-9/10` begins at 5.
-fn first_of(range: &str) -> Option<u64> {
+pub(super) fn first_of(range: &str) -> Option<u64> {
     let range = range.trim().strip_prefix("bytes ")?;
     range.split_once('-')?.0.trim().parse().ok()
 }
 
 /// `bytes 5-9/10` and `bytes */10` are of 10.
-fn total_of(range: &str) -> Option<u64> {
+pub(super) fn total_of(range: &str) -> Option<u64> {
     range.rsplit_once('/')?.1.trim().parse().ok()
 }
 
 /// Kinds of content that are surely no video.
-fn is_other(kind: &str) -> bool {
+pub(super) fn is_other(kind: &str) -> bool {
     let kind = kind.split(';').next().unwrap_or_default().trim();
     let kind = kind.to_ascii_lowercase();
     let image = kind.starts_with("image/");

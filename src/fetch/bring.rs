@@ -25,7 +25,9 @@ impl Run<'_> {
             cost.attempts += 1;
             let mut failure = match (source.scheme.get)(&self.net, source) {
                 Ok(got) => {
-                    if !got.there {
+                    if let Some(came) = got.came {
+                        cost.bytes = came;
+                    } else if !got.there {
                         cost.bytes = fs::metadata(&got.path).map_or(0, |meta| meta.len());
                     }
                     return Ok(got);
@@ -64,7 +66,7 @@ impl Run<'_> {
 
     /// The hash of what was fetched, and of a local file where the row has one to compare.
     pub(super) fn hash(wanted: Option<&String>, got: &Got) -> Result<Option<String>, Fail> {
-        if !got.owned && wanted.is_none() {
+        if got.came.is_some() || (!got.owned && wanted.is_none()) {
             return Ok(None);
         }
         let read = |e| Fail::disk("cannot read", &got.path)(e);

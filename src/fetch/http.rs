@@ -20,6 +20,7 @@ use super::answer::{Answer, Part, judge};
 use super::mirror::is_archive;
 use super::net::{Net, PRIVATE, is_public_ip};
 use super::plan::Source;
+use super::ranges;
 use super::table::Got;
 use super::{Fail, Failure};
 use crate::sample::Class;
@@ -46,8 +47,24 @@ pub(super) fn get(net: &Net<'_>, source: &Source) -> Result<Got, Fail> {
             net.work.join(format!("{}.part", source.hash)),
             &source.address,
         );
-        let part = request(net, source, part)?;
-        let part = receive(net, part, source.is_archive, begun)?;
+        let parts = ranges::suits(net, source) && part.resumable().is_none();
+        let coming = match request(net, source, part, parts)? {
+            Asked::Coming(coming) => coming,
+            Asked::Head(part, address, response) => {
+                if let Some(got) = ranges::get(net, source, &address, response)? {
+                    return Ok(got);
+                }
+                net.want_whole(&source.hash);
+                match request(net, source, part, false)? {
+                    Asked::Coming(coming) => coming,
+                    Asked::Head(..) => {
+                        let reason = "the server sends a part of what it was asked for";
+                        return Err(Failure::again(Class::Network, reason).into());
+                    }
+                }
+            }
+        };
+        let part = receive(net, coming, source.is_archive, begun)?;
         fs::rename(&part, &whole).map_err(Fail::disk("cannot rename to", &whole))?;
         // What described the part has no meaning any more; a later part overwrites it.
         let _ = fs::remove_file(Part::notes_of(&part));
@@ -56,6 +73,7 @@ pub(super) fn get(net: &Net<'_>, source: &Source) -> Result<Got, Fail> {
         path: whole,
         owned: true,
         there,
+        came: None,
     })
 }
 
@@ -65,8 +83,16 @@ struct Coming {
     answer: Option<(Answer, Response<Body>)>,
 }
 
-/// Asks for what is missing, through redirects, and judges the answer by its head.
-fn request(net: &Net<'_>, source: &Source, mut part: Part) -> Result<Coming, Fail> {
+/// What a request led to.
+enum Asked {
+    Coming(Coming),
+    /// The first bytes, which were asked for, from this address.
+    Head(Part, String, Response<Body>),
+}
+
+/// Asks for what is missing, or for the first bytes only, through redirects, and judges the answer
+/// by its head.
+fn request(net: &Net<'_>, source: &Source, mut part: Part, head: bool) -> Result<Asked, Fail> {
     let mut address = source.address.clone();
     for _ in 0..=REDIRECTS {
         let uri: Uri = address
@@ -77,6 +103,8 @@ fn request(net: &Net<'_>, source: &Source, mut part: Part) -> Result<Coming, Fai
         if let Some((from, validator)) = part.resumable() {
             request = request.header("Range", format!("bytes={from}-"));
             request = request.header("If-Range", validator);
+        } else if head {
+            request = request.header("Range", format!("bytes=0-{}", ranges::HEAD - 1));
         }
         let response = request.call().map_err(|e| broken(net, e))?;
         let status = response.status().as_u16();
@@ -85,14 +113,17 @@ fn request(net: &Net<'_>, source: &Source, mut part: Part) -> Result<Coming, Fai
             address = target(&uri, to.as_deref().unwrap_or_default())?;
             continue;
         }
+        if head && status == 206 {
+            return Ok(Asked::Head(part, address, response));
+        }
         let answer = judge(&response, &mut part, net.options)?;
         if answer.is_complete {
-            return Ok(Coming { part, answer: None });
+            return Ok(Asked::Coming(Coming { part, answer: None }));
         }
-        return Ok(Coming {
+        return Ok(Asked::Coming(Coming {
             part,
             answer: Some((answer, response)),
-        });
+        }));
     }
     let reason = format!("more than {REDIRECTS} redirects from {}", source.address);
     Err(Failure::last(Class::Network, reason).into())

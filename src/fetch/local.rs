@@ -24,6 +24,7 @@ pub(super) fn get(_: &Net<'_>, source: &Source) -> Result<Got, Fail> {
             path,
             owned: false,
             there: true,
+            came: None,
         }),
         Ok(_) => {
             let reason = format!("{}: is no file", path.display());

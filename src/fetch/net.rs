@@ -1,5 +1,6 @@
 //! [`Net`]: what all fetches of a run share: the HTTP client, the limits, the counters.
 
+use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -29,6 +30,8 @@ pub(super) struct Net<'a> {
     stop: &'a AtomicBool,
     /// Set where the run cannot go on.
     pub(super) abort: AtomicBool,
+    /// Sources of which parts did not do, by hash.
+    whole: Mutex<HashSet<String>>,
     /// When the bytes asked for so far will have come at the rate allowed.
     due: Mutex<Instant>,
 }
@@ -46,8 +49,21 @@ impl<'a> Net<'a> {
             bytes: AtomicU64::new(0),
             stop,
             abort: AtomicBool::new(false),
+            whole: Mutex::default(),
             due: Mutex::new(Instant::now()),
         })
+    }
+
+    /// Whether a source is to be fetched whole.
+    pub(super) fn is_whole(&self, hash: &str) -> bool {
+        let whole = self.whole.lock().unwrap_or_else(PoisonError::into_inner);
+        whole.contains(hash)
+    }
+
+    /// From now on a source is fetched whole.
+    pub(super) fn want_whole(&self, hash: &str) {
+        let mut whole = self.whole.lock().unwrap_or_else(PoisonError::into_inner);
+        whole.insert(hash.to_owned());
     }
 
     /// Whether nothing more is to be begun.

@@ -16,6 +16,7 @@ use super::mirror::Mirror;
 use super::net::Net;
 use super::plan::{Job, Planner, Source};
 use super::queue::Queue;
+use super::ranges;
 use super::table::Got;
 use super::turns::Turns;
 use super::{Fail, FetchOptions, Report, known, ytdlp};
@@ -213,12 +214,15 @@ impl<'a> Run<'a> {
     /// Brings one source, settles all of its clips, drops it.
     pub(super) fn one(&self, source: &Source, tell: &Sender<Told>) -> Result<(), Fail> {
         let mut cost = Cost::default();
+        let mut parts = None;
         let opened = self.bring(source, &mut cost).and_then(|got| {
+            parts = got.came.map(|_| got.path.clone());
             cost.sha256 = Self::hash(source.sha256.as_ref(), &got)?;
             Ok((clip::open(&got, source)?, got))
         });
         let opened = match opened {
             Ok(opened) => Ok(opened),
+            Err(Fail::One(_)) if parts.is_some() => return self.again(source, tell),
             Err(Fail::One(failure)) => Err(failure),
             Err(fail) => return Err(fail),
         };
@@ -228,7 +232,8 @@ impl<'a> Run<'a> {
             let due = self.due.get().and_then(|due| due.get(job.row));
             due.copied().unwrap_or(true)
         };
-        for job in source.jobs.iter().filter(due) {
+        let open = |job: &&Job| self.settled(job.row).is_none();
+        for job in source.jobs.iter().filter(due).filter(open) {
             if self.net.stopped() {
                 return Err(Fail::Stopped);
             }
@@ -242,6 +247,9 @@ impl<'a> Run<'a> {
                 }
                 Err(failure) => clip::failed(&row.clip, failure),
             };
+            if parts.is_some() && is_doubtful(&made) {
+                return self.again(source, tell);
+            }
             self.settle(job.row, made, source, &cost)?;
             // The listener is there as long as this thread.
             let _ = tell.send(Told::Row(job.row));
@@ -258,8 +266,17 @@ impl<'a> Run<'a> {
                 path: self.net.work.join(format!("{}.source", source.hash)),
                 owned: true,
                 there: true,
+                came: None,
             }),
         }
+    }
+
+    /// Settles what is left of a source of which parts did not do: with all of it.
+    fn again(&self, source: &Source, tell: &Sender<Told>) -> Result<(), Fail> {
+        self.net.want_whole(&source.hash);
+        // It is overwritten where it stays.
+        let _ = fs::remove_file(ranges::path(&self.net, source));
+        self.one(source, tell)
     }
 
     pub(super) fn drop_source(&self, got: &Got) -> Result<(), Fail> {
@@ -331,6 +348,12 @@ impl<'a> Run<'a> {
         book.journal.rewrite(rows.iter())?;
         Ok(report)
     }
+}
+
+/// Whether a clip that was made of parts of its source may owe what is wrong with it to that.
+fn is_doubtful(made: &FetchRow) -> bool {
+    let failed = made.row.outcome == Outcome::Failed && made.row.class != Some(Class::TooShort);
+    failed || made.row.decode_errors.is_some()
 }
 
 impl Report {

@@ -62,4 +62,6 @@ pub(super) struct Got {
     pub(super) owned: bool,
     /// Whether it is one that an earlier run brought.
     pub(super) there: bool,
+    /// Where it holds only the parts that are needed: the bytes of these.
+    pub(super) came: Option<u64>,
 }

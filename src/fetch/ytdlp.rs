@@ -84,6 +84,7 @@ pub(super) fn get(net: &Net<'_>, source: &Source) -> Result<Got, Fail> {
         path: whole,
         owned: true,
         there,
+        came: None,
     })
 }
 

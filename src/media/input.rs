@@ -28,7 +28,7 @@ const ORIGIN_PACKETS: usize = 64;
 /// An opened media file.
 pub struct Input {
     // Declared before `_io`: the format context must go before what it reads through.
-    context: ffmpeg::format::context::Input,
+    pub(super) context: ffmpeg::format::context::Input,
     _io: FileIo,
     pub(super) source: Source,
     video: Option<Track>,
@@ -129,18 +129,6 @@ impl Input {
     pub(super) fn parameters(&self, track: &Track) -> *const ffi::AVCodecParameters {
         // SAFETY: `track` was made from this context, whose streams do not go away.
         unsafe { (**(*self.context.as_ptr()).streams.add(track.index)).codecpar }
-    }
-
-    /// What a track's codec needs besides the packets; empty for many codecs.
-    pub(super) fn extradata(&self, track: &Track) -> &[u8] {
-        // SAFETY: the parameters live as long as this; extradata have the size that they say.
-        unsafe {
-            let par = &*self.parameters(track);
-            match (par.extradata, usize::try_from(par.extradata_size)) {
-                (data, Ok(size)) if !data.is_null() => std::slice::from_raw_parts(data, size),
-                _ => &[],
-            }
-        }
     }
 
     /// The next packet of the chosen tracks; `None` at the end.

@@ -19,6 +19,7 @@ mod encode;
 mod frame;
 mod h264;
 mod image;
+mod index;
 mod input;
 mod io;
 mod mux;

@@ -3,6 +3,7 @@
 mod clips;
 mod mirror;
 mod packing;
+mod ranges;
 mod server;
 mod web;
 mod yt_dlp;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,6 +18,8 @@ pub(super) struct Asked {
 
 pub(super) struct Server {
     pub(super) port: u16,
+    /// Bytes of bodies that were sent as ranges.
+    pub(super) sent: Arc<AtomicU64>,
     asked: Arc<Mutex<Vec<Asked>>>,
 }
 
@@ -27,14 +30,17 @@ impl Server {
         let port = listener.local_addr().unwrap().port();
         let asked = Arc::new(Mutex::new(Vec::new()));
         let (log, video) = (Arc::clone(&asked), Arc::new(video));
+        let sent = Arc::new(AtomicU64::new(0));
+        let count = Arc::clone(&sent);
         // Ends with the test process.
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (log, video) = (Arc::clone(&log), Arc::clone(&video));
-                thread::spawn(move || serve(&stream, &log, &video, port));
+                let sent = Arc::clone(&count);
+                thread::spawn(move || serve(&stream, &log, &video, port, &sent));
             }
         });
-        Self { port, asked }
+        Self { port, sent, asked }
     }
 
     pub(super) fn url(&self, path: &str) -> String {
@@ -48,7 +54,7 @@ impl Server {
     }
 }
 
-fn serve(stream: &TcpStream, log: &Mutex<Vec<Asked>>, video: &[u8], port: u16) {
+fn serve(stream: &TcpStream, log: &Mutex<Vec<Asked>>, video: &[u8], port: u16, sent: &AtomicU64) {
     let mut lines = BufReader::new(stream).lines();
     let Some(Ok(first)) = lines.next() else {
         return;
@@ -73,6 +79,23 @@ fn serve(stream: &TcpStream, log: &Mutex<Vec<Asked>>, video: &[u8], port: u16) {
         });
         log.iter().filter(|a| a.path == path).count()
     };
+    if let (true, Some(range)) = (path.starts_with("/ranged"), closed(range.as_deref())) {
+        let part = video.get(range.clone()).unwrap_or_default();
+        sent.fetch_add(part.len() as u64, Ordering::Relaxed);
+        let head = format!(
+            "HTTP/1.1 206 Partial Content\r\nContent-Type: video/mp4\r\nETag: \"v1\"\r\nContent-Length: {}\r\nContent-Range: bytes {}-{}/{}\r\nConnection: close\r\n\r\n",
+            part.len(),
+            range.start,
+            range.end - 1,
+            video.len(),
+        );
+        let mut to = stream;
+        let _ = to
+            .write_all(head.as_bytes())
+            .and_then(|()| to.write_all(part));
+        let _ = stream.shutdown(Shutdown::Both);
+        return;
+    }
     let from = range.and_then(|r| r.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
     // A client that hangs up first is no failure of the test. A shutdown would be an orderly end.
     match answer(stream, &path, times, from, video, port) {
@@ -81,6 +104,12 @@ fn serve(stream: &TcpStream, log: &Mutex<Vec<Asked>>, video: &[u8], port: u16) {
             let _ = stream.shutdown(Shutdown::Both);
         }
     }
+}
+
+/// A range with both ends.
+fn closed(range: Option<&str>) -> Option<std::ops::Range<usize>> {
+    let (from, to) = range?.strip_prefix("bytes=")?.split_once('-')?;
+    Some(from.parse().ok()?..to.parse::<usize>().ok()? + 1)
 }
 
 const HTML: &str = "<!DOCTYPE html><html><body>Sorry, this page is not here.</body></html>";

@@ -108,6 +108,7 @@ impl Run<'_> {
                 path: self.net.work.join(format!("{}.member", source.hash)),
                 owned: true,
                 there: true,
+                came: None,
             };
             let opened = match self.unpack(&mut reader, &head, &got.path) {
                 Ok(()) => clip::open_as(&got, &name),
