@@ -175,6 +175,7 @@ def main():
         put("annotations", name, text)
     for name, text in LABELS.items():
         put("labels", name, text)
+    put("labels", "control_characters", b"#0 a\n" + b"\1" * 400 + b"\n")
     manifest = json.loads(tars["dataset.json"])
     put("rows", "tar.jsonl", tars["samples.jsonl"])
     put("rows", "failed.jsonl", '{"key":"a","source":"a.mp4","outcome":"failed","class":"missing","reason":"not found","stage":"plan","start":0.0,'

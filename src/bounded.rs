@@ -65,24 +65,33 @@ fn too_long(most: u64) -> io::Error {
     io::Error::new(ErrorKind::FileTooLarge, text)
 }
 
-/// The begin of a text for a message, on one line: what is quoted may be all of a file.
+/// A text for a message, on one line: of a long one the begin and the end, because what is quoted may be
+/// all of a file and what is wrong with it stands behind it.
 pub(crate) fn brief(text: &str) -> String {
-    /// Most characters.
-    const SHOWN: usize = 400;
-    let is_brief = text.len() <= SHOWN && !text.contains(char::is_control);
-    if is_brief {
-        return text.to_owned();
-    }
+    /// Bytes of the begin.
+    const BEGIN: usize = 280;
+    /// Bytes of the end.
+    const END: usize = 160;
     let mut shown = String::new();
-    for c in text.chars().take(SHOWN) {
-        match c.is_control() {
-            true => shown.extend(c.escape_default()),
-            false => shown.push(c),
+    let mut put = |part: &str| {
+        for c in part.chars() {
+            match c.is_control() {
+                true => shown.extend(c.escape_default()),
+                false => shown.push(c),
+            }
         }
+    };
+    if text.len() <= BEGIN + END {
+        put(text);
+        return shown;
     }
-    if text.chars().nth(SHOWN).is_some() {
-        shown.push_str("..");
-    }
+    let whole = |i: &usize| text.is_char_boundary(*i);
+    let begin = (0..=BEGIN).rev().find(whole).unwrap_or(0);
+    let mut end = text.len() - END..text.len();
+    let end = end.find(whole).unwrap_or(text.len());
+    put(&text[..begin]);
+    put(" .. ");
+    put(&text[end..]);
     shown
 }
 
@@ -126,6 +135,8 @@ mod tests {
     fn a_quotation_is_short_and_one_line() {
         assert_eq!(brief("a b"), "a b");
         assert_eq!(brief("a\nb"), "a\\nb");
-        assert!(brief(&"x".repeat(5000)).len() < 410);
+        let long = brief(&format!("`{}` is no time", "é".repeat(5000)));
+        assert!(long.len() < 500 && long.starts_with("`é"), "{long}");
+        assert!(long.ends_with("é` is no time"), "{long}");
     }
 }

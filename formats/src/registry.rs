@@ -25,6 +25,10 @@ pub fn sniff(path: &Path) -> Result<&'static Format> {
             .find(|format| matches!(format.layout, Layout::Tree));
         return tree.ok_or_else(|| Error::unsupported("folders are not read").path(path));
     }
+    // A pipe would wait for ever, and cannot be read from its begin again; a device has no end.
+    if std::fs::metadata(path).is_ok_and(|meta| !meta.is_file()) {
+        return Err(Error::unsupported("is no regular file").path(path));
+    }
     let mut input = Input::open(path, sniff_plain)?;
     // A damaged compressed head is left to the reader, which says where it is damaged.
     let got = input.fill(HEAD).unwrap_or(0);

@@ -16,7 +16,7 @@ pub(crate) fn run(data: &[u8]) {
 
 fn brief(text: &str) {
     assert!(!text.contains(['\n', '\r']), "{text:?}");
-    assert!(text.len() < 2000, "{} bytes: {:.300}..", text.len(), text);
+    assert!(text.len() < 4000, "{} bytes: {:.300}..", text.len(), text);
 }
 
 /// A folder that goes with the thread.

@@ -12,7 +12,7 @@ pub(crate) fn run(data: &[u8]) {
             Ok(row) => row,
             Err(e) => {
                 let text = e.to_string();
-                assert!(text.len() < 2000, "{} bytes: {:.300}..", text.len(), text);
+                assert!(text.len() < 4000, "{} bytes: {:.300}..", text.len(), text);
                 return;
             }
         };

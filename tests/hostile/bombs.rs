@@ -194,6 +194,14 @@ fn a_pipe_in_a_dataset_is_no_file_of_it() {
     assert!(ended.out.contains("b.json"), "{}", ended.out);
     let whole = dir.path().join("whole");
     limited(&["repair", text(&out), "-o", text(&whole), "-q"]);
+    let shard = dir.path().join("a.tar");
+    fs::write(&shard, b"").unwrap();
+    pipe(&shard);
+    refused(
+        &["repair", text(&shard), "-o", text(&dir.path().join("none"))],
+        &["a.tar", "no regular file"],
+    );
+    refused(&["inspect", text(&shard)], &["a.tar", "no regular file"]);
     pipe(&out.join("dataset.json"));
     refused(
         &["verify", text(&out)],
