@@ -93,8 +93,8 @@ fn reading_is_measured_in_every_order() {
         let report: serde_json::Value = serde_json::from_str(&ended.out).unwrap();
         assert_eq!(report["dataset"]["samples"], 6);
         let results = report["results"].as_array().unwrap();
-        // A plain loop, and three orders with and without checksums; warm and cold.
-        assert_eq!(results.len(), 14);
+        // A plain loop, and three orders and clips with and without checksums; warm and cold.
+        assert_eq!(results.len(), 18);
         for one in results {
             assert_eq!(one["samples"], 6);
             assert_eq!(one["seconds"].as_array().unwrap().len(), 2);
