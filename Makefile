@@ -8,7 +8,7 @@ RELEASE = target/release/kpack
 # Seconds for each fuzz target.
 FUZZ_SECONDS ?= 60
 
-.PHONY: help setup build demo test check conformance conformance-full bench bench-memory bench-plan bench-verify fuzz fixtures clean
+.PHONY: help setup build demo test check conformance conformance-full bench bench-memory bench-plan bench-verify kill-test fuzz fuzz-seeds fixtures clean
 
 help:
 	@echo 'make setup             install the system packages that are missing (Debian, Ubuntu)'
@@ -17,12 +17,14 @@ help:
 	@echo 'make test              every test, and the light conformance readers'
 	@echo 'make check             format, lint, docs, licences'
 	@echo 'make conformance       read kpack output with webdataset, tfrecord, tarfile, GNU tar; lists with mmaction2, pandas'
-	@echo 'make conformance-full  the same with TensorFlow and DALI besides'
+	@echo 'make conformance-full  the same with TensorFlow, DALI and mosaicml-streaming besides'
 	@echo 'make bench             kpack beside other tools, on the same clips in the same run'
 	@echo 'make bench-memory      peak memory with many clips and with a two-hour video'
 	@echo 'make bench-plan        time and memory of planning 650,000 rows against as many files'
 	@echo 'make bench-verify      kpack verify beside reading and hashing the same bytes'
-	@echo 'make fuzz              each fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS) (nightly Rust, cargo-fuzz)'
+	@echo 'make kill-test         each kind of run killed 100 times, and 1,000 good and bad files in one run'
+	@echo 'make fuzz              each fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS)'
+	@echo 'make fuzz-seeds        make the seeds of the fuzz targets anew (they are committed)'
 	@echo 'make fixtures          make the fixtures anew (they are committed)'
 	@echo 'make clean             remove build results, virtual environments and the demo'
 
@@ -68,8 +70,15 @@ bench-plan: build
 bench-verify: setup
 	$(CARGO) bench --bench verify
 
+kill-test: setup
+	KPACK_KILLS=100 KPACK_CROWD=1000 $(CARGO) test --locked --test all -- --nocapture --test-threads 1 hostile::kill hostile::crowd
+
 fuzz: setup
-	@.ci/fuzz '$(FUZZ_SECONDS)'
+	@.ci/fuzz '$(FUZZ_SECONDS)' $(FUZZ_TARGETS)
+
+fuzz-seeds: setup
+	$(CARGO) build --locked --quiet
+	@KPACK="$${KPACK:-$(DEBUG)}" $(PYTHON) fuzz/seeds.py
 
 fixtures: setup
 	fixtures/make.sh

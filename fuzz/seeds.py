@@ -37,7 +37,7 @@ def pack(folder, *args):
     media.mkdir(parents=True, exist_ok=True)
     for name in ["a.mp4", "b.mp4"]:
         shutil.copy(REPO / "fixtures/media/tiny.mp4", media / name)
-    small = ["--short-side", "16", "--quality", "5", "--frames", "count:2"]
+    small = [] if "copy" in args else ["--short-side", "16", "--quality", "5", "--frames", "count:2"]
     args = [args[0], "media", "-o", str(out), "-q", *small, *args[1:]]
     subprocess.run([KPACK, *args], check=True, cwd=folder)
     files = (p for p in sorted(out.rglob("*")) if p.is_file())
@@ -89,6 +89,8 @@ def formats(folder):
         put("index", f"{name}.kidx", one(files, ".kidx"))
     shard = one(tars, ".tar")
     put("index", "tar.kidx", one(tars, ".kidx"))
+    copied = one(pack(folder, "webdataset", "--frames", "none", "--video", "copy"), ".kidx")
+    put("index", "frame_tables.kidx", copied)
     put("sample_json", "frames.json", one(trees, "a.json"))
     put("sample_json", "outside.json", one(trees, "a.json").replace(b"a/img", b"../img"))
     links = [(tarfile.SYMTYPE, "/etc/passwd"), (tarfile.LNKTYPE, "../x"), (tarfile.FIFOTYPE, ""), (tarfile.CHRTYPE, "")]
@@ -141,12 +143,15 @@ def framed(kind, body=b""):
 
 
 def wire(recipe):
-    hello, clip, pulse, sample, end, skipped, failed, look, seen = range(9)
+    hello, clip, pulse, pictures, sample, end, skipped, failed, look, seen = range(10)
     raw, greeted, plain = 1, 2, bytes([2])
     blobs = [{"name": "000001.jpg", "length": 5}, {"name": "mp4", "length": 50, "from": 7}]
     facts = {"frames": 1, "fps": 29.97, "frame_times": [0, 33366666]}
     put("wire_to_parent", "sample", plain + framed(pulse, struct.pack("<QQQ", 3, 100, 1000)) + framed(sample, {"blobs": blobs, "facts": facts})
         + framed(0x80, b"hello") + framed(end))
+    taken = [{"name": "000001.jpg", "length": 5, "at": 0}, {"name": "000002.jpg", "length": 4, "at": 5}]
+    put("wire_to_parent", "pictures", plain + framed(pictures, struct.pack("<Q", 0) + b"hello") + framed(pictures, struct.pack("<Q", 5) + b"more")
+        + framed(sample, {"blobs": taken, "facts": facts}) + framed(end))
     put("wire_to_parent", "skipped", plain + framed(skipped, "too short"))
     put("wire_to_parent", "failed", plain + framed(failed, {"stage": "decode", "class": "corrupt", "reason": "no frame", "cause": "x: y"}))
     put("wire_to_parent", "hello", bytes([0]) + framed(hello, {"version": "0.1.0", "sandbox": {"seccomp": True, "landlock": "fully", "leaks": None}})
@@ -157,7 +162,7 @@ def wire(recipe):
     body = {"key": "run/a", "extension": "mp4", "range": [0, 1000000000], "recipe": recipe}
     put("wire_to_child", "clip", plain + framed(clip, body))
     put("wire_to_child", "whole", plain + framed(clip, dict(body, range=None, extension=None)))
-    put("wire_to_child", "look", plain + framed(look))
+    put("wire_to_child", "look", plain + framed(look, {"key": "run/a"}))
     put("wire_to_child", "raw", bytes([raw]) + b"kpw1" + struct.pack("<IQ", clip, 3) + b"{}}")
 
 

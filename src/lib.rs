@@ -51,6 +51,7 @@ pub mod reorg;
 pub mod sample;
 pub mod source;
 pub mod stats;
+pub mod stopwatch;
 pub mod throughput;
 mod time;
 pub mod tree;

@@ -142,7 +142,7 @@ impl Ahead {
         let mapping = self.mapping.as_ref()?;
         let from = offset / PAGE * PAGE;
         let end = (offset.saturating_add(length)).min(mapping.len() as u64);
-        (from < end).then_some((&**mapping, from as usize, (end - from) as usize))
+        (from < end).then(|| (&**mapping, from as usize, (end - from) as usize))
     }
 
     /// Maps `length` bytes from `offset` on at once.

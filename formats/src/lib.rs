@@ -53,6 +53,7 @@ mod labels;
 mod limits;
 pub mod lists;
 mod log;
+pub mod mds;
 mod names;
 pub mod npy;
 mod registry;

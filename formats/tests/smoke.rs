@@ -5,6 +5,10 @@
     clippy::print_stdout,
     reason = "a harness fails by panicking, and tells what it ran"
 )]
+#![allow(
+    clippy::duplicate_mod,
+    reason = "each harness is a program of its own, with what it takes of others"
+)]
 
 use std::path::{Path, PathBuf};
 

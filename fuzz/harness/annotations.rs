@@ -14,7 +14,7 @@ pub(crate) fn run(data: &[u8]) {
         None => data,
     };
     let name = if reader.is_some() { "a.txt" } else { "a.csv" };
-    let path = std::env::temp_dir().join(format!("kpack-fuzz-{}-{name}", std::process::id()));
+    let path = scratch().join(name);
     std::fs::write(&path, bytes).expect("a temporary file");
     let options = ReadOptions {
         annotations_only: true,
@@ -45,4 +45,12 @@ pub(crate) fn run(data: &[u8]) {
 fn brief(text: &str) {
     assert!(!text.contains(['\n', '\r']), "{text:?}");
     assert!(text.len() < 2000, "{} bytes: {:.300}..", text.len(), text);
+}
+
+/// A folder that goes with the thread.
+fn scratch() -> std::path::PathBuf {
+    thread_local! {
+        static DIR: tempfile::TempDir = tempfile::tempdir().expect("a temporary folder");
+    }
+    DIR.with(|dir| dir.path().to_owned())
 }

@@ -25,7 +25,7 @@ pub(crate) fn run(data: &[u8]) {
         rest = &rest[at + CUT.len()..];
     }
     parts.push(rest);
-    let root = std::env::temp_dir().join(format!("kpack-fuzz-dataset-{}", std::process::id()));
+    let root = scratch().join("root");
     let _ = fs::remove_dir_all(&root);
     let dir = root.join("in/set");
     fs::create_dir_all(&dir).expect("a temporary folder");
@@ -61,7 +61,11 @@ pub(crate) fn run(data: &[u8]) {
         &stop,
     );
     fs::remove_file(dir.join("dataset.json")).expect("it was written");
-    let _ = verify(&[loose.clone()], &verify::Options::default(), &Unwatched);
+    let _ = verify(
+        std::slice::from_ref(&loose),
+        &verify::Options::default(),
+        &Unwatched,
+    );
     let _ = repair_shards(&[loose], &root.join("loose"));
     let entries = fs::read_dir(&root).expect("a temporary folder").flatten();
     for entry in entries {
@@ -119,4 +123,12 @@ fn seal_manifest(dir: &Path, bytes: &[u8], (rows, labels, shard): (&[u8], &[u8],
     let seal = format!(",\n  \"crc32c\": {}\n}}\n", crc32c::crc32c(body.as_bytes()));
     put(&path, format!("{body}{seal}").as_bytes());
     name
+}
+
+/// A folder that goes with the thread.
+fn scratch() -> std::path::PathBuf {
+    thread_local! {
+        static DIR: tempfile::TempDir = tempfile::tempdir().expect("a temporary folder");
+    }
+    DIR.with(|dir| dir.path().to_owned())
 }

@@ -3,7 +3,7 @@
 use kpack::source::{class_names, select::Groups};
 
 pub(crate) fn run(data: &[u8]) {
-    let path = std::env::temp_dir().join(format!("kpack-fuzz-labels-{}", std::process::id()));
+    let path = scratch().join("labels");
     std::fs::write(&path, data).expect("a temporary file");
     match class_names(&path) {
         Ok(names) => assert!(names.len() <= 1_000_000 && !names.is_empty()),
@@ -17,4 +17,12 @@ pub(crate) fn run(data: &[u8]) {
 fn brief(text: &str) {
     assert!(!text.contains(['\n', '\r']), "{text:?}");
     assert!(text.len() < 2000, "{} bytes: {:.300}..", text.len(), text);
+}
+
+/// A folder that goes with the thread.
+fn scratch() -> std::path::PathBuf {
+    thread_local! {
+        static DIR: tempfile::TempDir = tempfile::tempdir().expect("a temporary folder");
+    }
+    DIR.with(|dir| dir.path().to_owned())
 }

@@ -5,7 +5,7 @@ use std::fs::File;
 use kpack::pipeline::OutcomeRow;
 
 pub(crate) fn run(data: &[u8]) {
-    let path = std::env::temp_dir().join(format!("kpack-fuzz-rows-{}", std::process::id()));
+    let path = scratch().join("samples.jsonl");
     std::fs::write(&path, data).expect("a temporary file");
     for row in OutcomeRow::read_all(File::open(&path).expect("a temporary file"), &path) {
         let row = match row {
@@ -21,4 +21,12 @@ pub(crate) fn run(data: &[u8]) {
         let again: OutcomeRow = serde_json::from_str(&once).expect("what was written can be read");
         assert_eq!(serde_json::to_string(&again).expect("a row is JSON"), once);
     }
+}
+
+/// A folder that goes with the thread.
+fn scratch() -> std::path::PathBuf {
+    thread_local! {
+        static DIR: tempfile::TempDir = tempfile::tempdir().expect("a temporary folder");
+    }
+    DIR.with(|dir| dir.path().to_owned())
 }

@@ -28,7 +28,7 @@ impl FrameRange {
     }
 
     /// Numbers of the frames, of as many as there are.
-    fn numbers(&self, of: u64) -> impl Iterator<Item = u64> + use<> {
+    pub(crate) fn numbers(&self, of: u64) -> impl Iterator<Item = u64> + use<> {
         let stop = self.stop.unwrap_or(u64::MAX).min(of);
         let step = usize::try_from(self.step.max(1)).unwrap_or(usize::MAX);
         (self.start.min(stop)..stop).step_by(step)

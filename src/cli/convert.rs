@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use kpack::convert::{Choice, Conversion, Edits, recipe_of};
+use kpack::convert::{Choice, Conversion, Edits, MdsOptions, recipe_of};
 use kpack::pipeline::{
     End, FailureLimit, Options, Part, Plan, PlanOptions, ShardRule, ShardTarget, Summary, Target,
     pack,
@@ -18,7 +18,7 @@ use super::pack::args::{
 use super::pack::{Watch, print_plan, print_summary};
 use super::signals::Signals;
 use super::values::{self, MaxFailures};
-use super::{Common, Exit, exit, libav, out};
+use super::{Common, Exit, exit, libav, mds, out};
 
 const HELP: &str = "\
 Examples:
@@ -26,6 +26,7 @@ Examples:
   kpack convert 'dump/00000.tar' -o tf --to tfrecord    a tar of video2dataset, webdataset, tarp
   kpack convert dmvr/train-* -o frames --to frames      DMVR's records into frame directories
   kpack convert out -o out2 --to webdataset --shard-size 1GiB --shuffle 7
+  kpack convert out -o mds --to mds                     for MosaicML streaming; shards of 64 MiB
   kpack convert out -o small --to tfrecord --class 'riding*' --drop '*.jpg' --rename wav=sound
 
 Nothing is decoded or encoded anew. Keys, labels, metadata, unknown features and unknown members come
@@ -111,6 +112,8 @@ enum ToKind {
     Tfrecord,
     /// Frame directories
     Frames,
+    /// MosaicML streaming
+    Mds,
 }
 
 fn rename(text: &str) -> Result<(String, String), String> {
@@ -139,6 +142,9 @@ impl Convert {
         let work = self.out.join(".kpack");
         let (conversion, input) =
             Conversion::read(&self.sources, &choice, edits, &work, common.threads())?;
+        if self.to == ToKind::Mds {
+            return mds::run(&conversion, &input, &self.out, self.mds_options(), common);
+        }
         if self.to == ToKind::Frames {
             let tree = Tree::new(&self.out, &input, self.tree_options())?;
             return self.go(&conversion, input, Target::Tree(&tree), common);
@@ -170,6 +176,7 @@ impl Convert {
                 "--to frames writes folders, not shards: leave out the options of shards",
             );
         }
+        self.check_mds()?;
         let named = self.names.frame_name.is_some() || self.names.frame_start.is_some();
         if !tree && (named || self.files.layout != LayoutKind::default()) {
             return usage("--layout, --frame-name and --frame-start are for --to frames");
@@ -182,6 +189,38 @@ impl Convert {
             return usage("a dataset cannot be converted into its own folder: use another for -o");
         }
         Ok(())
+    }
+
+    fn check_mds(&self) -> kpack::Result<()> {
+        let run = &self.run;
+        let unused = [
+            ("--shards", self.shards.shards.is_some()),
+            ("--compress", self.shards.compress != CompressKind::None),
+            ("--name", self.shards.name.is_some()),
+            ("--part", run.part.is_some()),
+            ("--on-error", run.on_error != OnErrorKind::default()),
+            (
+                "--max-failures",
+                run.max_failures != MaxFailures::Percent(100.0),
+            ),
+            ("--dry-run", run.dry_run),
+            ("--overwrite", run.overwrite),
+        ];
+        match unused.into_iter().find(|(_, given)| *given) {
+            Some((name, _)) if self.to == ToKind::Mds => Err(kpack::Error::usage(format!(
+                "--to mds is written in one go into an empty folder: leave out {name}"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    fn mds_options(&self) -> MdsOptions {
+        let shards = &self.shards;
+        MdsOptions {
+            shard_size: shards.shard_size.unwrap_or(64 << 20),
+            shard_samples: shards.shard_samples.map(u64::from),
+            shuffle: shards.shuffle,
+        }
     }
 
     fn tree_options(&self) -> TreeOptions {

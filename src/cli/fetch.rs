@@ -1,14 +1,14 @@
 //! `kpack fetch`: from annotation files to clips on disk.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use kpack::Time;
-use kpack::fetch::{FetchOptions, JOURNAL, PastEnd, Report, YtDlp, fetch};
+use kpack::fetch::{FetchOptions, JOURNAL, Report, fetch};
 use kpack::sample::{Preset, Trim, VideoRecipe};
 use kpack::source::{self, ReadOptions};
 
+use super::fetching::{NetArgs, PastEndKind, YtDlpArgs, options};
 use super::out::{bytes, count, grouped, say};
 use super::pack::Watch;
 use super::signals::Signals;
@@ -69,58 +69,6 @@ pub(crate) struct Fetch {
 }
 
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Network")]
-struct NetArgs {
-    /// Sources fetched at once
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = values::threads)]
-    fetch_threads: usize,
-    /// Sources fetched at once from one host
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = values::threads)]
-    per_host: usize,
-    /// Further attempts at a source that failed for the moment; waits double from 1 s to 60 s
-    #[arg(long, value_name = "N", default_value_t = 4)]
-    retries: u32,
-    /// Bytes per second, all sources together
-    #[arg(long, value_name = "BYTES/S", value_parser = values::size)]
-    rate: Option<u64>,
-    /// Largest source
-    #[arg(long, value_name = "BYTES", default_value = "20G", value_parser = values::size)]
-    max_size: u64,
-    /// Longest time without an answer or progress
-    #[arg(long, value_name = "S", default_value = "30", value_parser = values::duration)]
-    stall: Time,
-    /// Longest time for one source
-    #[arg(long, value_name = "S", default_value = "1:00:00", value_parser = values::duration)]
-    fetch_timeout: Time,
-    /// Allow loopback, private and link-local addresses
-    #[arg(long)]
-    allow_private: bool,
-    /// HTTP proxy, for yt-dlp too
-    #[arg(long, value_name = "URL")]
-    proxy: Option<String>,
-}
-
-#[derive(Debug, Args)]
-#[command(next_help_heading = "yt-dlp")]
-struct YtDlpArgs {
-    /// Give every web address to yt-dlp, not only those of known sites
-    #[arg(long)]
-    via_yt_dlp: bool,
-    /// The program
-    #[arg(long, value_name = "PATH", default_value = "yt-dlp")]
-    yt_dlp: PathBuf,
-    /// An argument for yt-dlp; may be repeated: --yt-dlp-arg=--sleep-interval --yt-dlp-arg=5
-    #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
-    yt_dlp_arg: Vec<String>,
-    /// Cookies in Netscape's format, for yt-dlp
-    #[arg(long, value_name = "FILE")]
-    cookies: Option<PathBuf>,
-    /// yt-dlp's format selector, such as `bv*[height<=360]+ba/b`
-    #[arg(long, value_name = "SELECTOR")]
-    format: Option<String>,
-}
-
-#[derive(Debug, Args)]
 #[command(next_help_heading = "Clips")]
 struct CutArgs {
     /// How clips are cut
@@ -155,17 +103,6 @@ enum TrimKind {
     Copy,
     /// Not at all: the sources themselves
     None,
-}
-
-#[derive(Debug, Clone, Copy, Default, ValueEnum)]
-enum PastEndKind {
-    /// It ends with the source, and its row says so
-    #[default]
-    Clamp,
-    /// It is skipped
-    Skip,
-    /// It fails, class too-short
-    Fail,
 }
 
 /// Most failures that are named on standard error.
@@ -234,29 +171,13 @@ impl Fetch {
                 );
             }
         }
-        let time = |time: Time| Duration::from_nanos(time.nanos().unsigned_abs());
-        let defaults = FetchOptions::default();
-        Ok(FetchOptions {
+        let defaults = FetchOptions {
             url_template: self.url_template.clone(),
             mirrors: self.mirror.clone(),
             name_template: self.name_template.clone(),
-            threads: net.fetch_threads,
-            cut_threads: common.threads(),
-            per_host: net.per_host,
-            retries: net.retries,
-            rate: net.rate,
-            max_size: net.max_size,
-            stall: time(net.stall),
-            timeout: time(net.fetch_timeout),
-            allow_private: net.allow_private,
-            proxy: net.proxy.clone(),
-            via_yt_dlp: self.yt_dlp.via_yt_dlp,
-            yt_dlp: YtDlp {
-                program: self.yt_dlp.yt_dlp.clone(),
-                cookies: self.yt_dlp.cookies.clone(),
-                format: self.yt_dlp.format.clone(),
-                args: self.yt_dlp.yt_dlp_arg.clone(),
-            },
+            ..options(net, &self.yt_dlp, common)
+        };
+        Ok(FetchOptions {
             trim: match cut.trim {
                 TrimKind::Exact => Trim::Exact,
                 TrimKind::Smart => Trim::Smart,
@@ -272,11 +193,7 @@ impl Fetch {
                 _ => VideoRecipe::Copy,
             },
             min_length: cut.min_length,
-            past_end: match cut.past_end {
-                PastEndKind::Clamp => PastEnd::Clamp,
-                PastEndKind::Skip => PastEnd::Skip,
-                PastEndKind::Fail => PastEnd::Fail,
-            },
+            past_end: cut.past_end.into(),
             keep_source: cut.keep_source,
             ..defaults
         })

@@ -13,18 +13,21 @@ mod convert;
 mod doctor;
 mod exit;
 mod fetch;
+mod fetching;
 mod frames;
 mod index;
 mod inputs;
 mod inspect;
 mod libav;
 mod list;
+mod mds;
 mod merge;
 mod out;
 mod pack;
 mod reading;
 mod reorg;
 mod repair;
+mod resize;
 mod retry;
 mod signals;
 mod stats;
@@ -88,6 +91,7 @@ enum Command {
     Tfrecord(Box<tfrecord::Tfrecord>),
     Frames(Box<frames::Frames>),
     Audio(Box<audio::Audio>),
+    Resize(Box<resize::Resize>),
     Fetch(Box<fetch::Fetch>),
     Classes(classes::Classes),
     Subset(Box<subset::Subset>),
@@ -127,6 +131,7 @@ pub(crate) fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Tfrecord(command) => command.run(&cli.common),
         Command::Frames(command) => command.run(&cli.common),
         Command::Audio(command) => command.run(&cli.common),
+        Command::Resize(command) => command.run(&cli.common),
         Command::Fetch(command) => command.run(&cli.common),
         Command::Classes(command) => command.run(&cli.common),
         Command::Subset(command) => command.run(&cli.common),

@@ -68,7 +68,7 @@ impl Watch for Reading {
     }
 
     fn read(&self, bytes: u64) {
-        let read = self.read.fetch_add(bytes, Relaxed) + bytes;
+        let read = self.read.fetch_add(bytes, Relaxed).saturating_add(bytes);
         if let Some(bar) = &self.bar {
             bar.inc(bytes);
         }

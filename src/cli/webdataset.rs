@@ -11,6 +11,7 @@ Examples:
   kpack webdataset videos -o out                        the videos as they are, in tar shards
   kpack webdataset videos -o out --frames 5 --short-side 256 --audio wav
   kpack webdataset val.csv --media-dir videos -o out --labels labels.txt --shards 16
+  kpack webdataset val.csv --fetch --media-dir cache -o out --discard-media
 
 A sample's tar members are KEY.mp4, KEY.000001.jpg .., KEY.wav, KEY.json, KEY.cls. Names that begin
 with a dash go behind `--`, or are written ./-name.";

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use kpack_formats::mds::Holdings;
 use kpack_formats::{Sample, check_blob_name};
 
 use crate::source::select::pattern;
@@ -42,6 +43,22 @@ impl Edits {
         let renames = self.rename.iter().map(|(old, new)| format!("{old}={new}"));
         let drops = self.drop.iter().map(|name| format!("-{name}"));
         drops.chain(renames).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Edits what samples hold together.
+    pub(super) fn apply_to(&self, holdings: &mut Holdings) {
+        let dropped = |name: &str| self.drop.iter().any(|p| pattern::matches(p, name));
+        holdings.blobs.retain(|name| !dropped(name));
+        holdings.frames &= !dropped("000001.jpg");
+        holdings.meta &= !dropped("json");
+        if dropped("cls") {
+            (holdings.index, holdings.text) = (false, false);
+        }
+        for (old, new) in &self.rename {
+            if holdings.blobs.remove(old) {
+                holdings.blobs.insert(new.clone());
+            }
+        }
     }
 
     /// Edits one sample; gives the name that two blobs would have.

@@ -13,6 +13,7 @@
 
 mod edit;
 mod find;
+mod mds;
 mod scan;
 mod select;
 mod source;
@@ -20,12 +21,14 @@ mod source;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use kpack_formats::mds::Holdings;
 use kpack_formats::{Meta, Sample, frame_number};
 use rayon::prelude::*;
 use serde_json::Value;
 
 pub use edit::Edits;
 pub use find::{Found, find};
+pub use mds::{MdsOptions, MdsWritten};
 pub use select::Choice;
 
 use crate::pipeline::{DATASET, Dataset};
@@ -76,6 +79,16 @@ impl Conversion {
             work: work.to_owned(),
         };
         Ok((conversion, input))
+    }
+
+    /// What its sources hold together, after the edits.
+    fn holdings(&self) -> Holdings {
+        let mut all = Holdings::default();
+        self.sources
+            .iter()
+            .for_each(|source| all.join(&source.holdings));
+        self.edits.apply_to(&mut all);
+        all
     }
 
     /// The sample of a row, its blobs as they are in their source.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fs::File;
 
 use kpack_formats::framedir::sites;
+use kpack_formats::mds::Holdings;
 use kpack_formats::{IndexReader, Label, Limits, Meta, Reading, Sample};
 use serde_json::Value;
 
@@ -30,9 +31,10 @@ pub(super) struct Listed {
 pub(super) fn scan(found: &Found) -> Result<(Source, Vec<Listed>)> {
     let options = read_options();
     if found.is_tree() {
-        let (mut all, mut listed) = (Vec::new(), Vec::new());
+        let (mut all, mut listed, mut holdings) = (Vec::new(), Vec::new(), Holdings::default());
         for (number, (site, sample)) in (0..).zip(sites(&found.path, &options)?) {
             all.push(site);
+            holdings.add(&sample);
             let place = Place {
                 offset: number,
                 length: 1 << 20,
@@ -40,7 +42,7 @@ pub(super) fn scan(found: &Found) -> Result<(Source, Vec<Listed>)> {
             };
             listed.push(list(sample, place));
         }
-        return Ok((Source::new(found.clone(), false, all), listed));
+        return Ok((Source::new(found.clone(), false, all, holdings), listed));
     }
     let bytes = map(&found.path, Walk::Parts).map_err(Error::io("cannot read", &found.path))?;
     let head = &bytes[..bytes.len().min(1024)];
@@ -51,8 +53,11 @@ pub(super) fn scan(found: &Found) -> Result<(Source, Vec<Listed>)> {
         Some(read) if plain => read(bytes, &found.path, &unchecked),
         _ => (found.format.open)(&found.path, &options)?,
     };
-    let listed = walk(reader, &indexed(found)).map_err(|e| damaged(found, e))?;
-    Ok((Source::new(found.clone(), !plain, Vec::new()), listed))
+    let (listed, holdings) = walk(reader, &indexed(found)).map_err(|e| damaged(found, e))?;
+    Ok((
+        Source::new(found.clone(), !plain, Vec::new(), holdings),
+        listed,
+    ))
 }
 
 fn damaged(found: &Found, e: kpack_formats::Error) -> Error {
@@ -65,9 +70,10 @@ fn damaged(found: &Found, e: kpack_formats::Error) -> Error {
     }
 }
 
-fn walk(mut reader: Reading, indexed: &Indexed) -> kpack_formats::Result<Vec<Listed>> {
-    let mut listed = Vec::new();
+fn walk(mut reader: Reading, indexed: &Indexed) -> kpack_formats::Result<(Vec<Listed>, Holdings)> {
+    let (mut listed, mut holdings) = (Vec::new(), Holdings::default());
     while let Some(sample) = reader.next_sample()? {
+        holdings.add(&sample);
         let (offset, length) = reader.position();
         let known = indexed.get(&offset).filter(|(len, ..)| *len == length);
         let place = Place {
@@ -77,7 +83,7 @@ fn walk(mut reader: Reading, indexed: &Indexed) -> kpack_formats::Result<Vec<Lis
         };
         listed.push(list(sample, place));
     }
-    Ok(listed)
+    Ok((listed, holdings))
 }
 
 fn list(sample: Sample, place: Place) -> Listed {

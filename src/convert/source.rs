@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use kpack_formats::framedir::Site;
+use kpack_formats::mds::Holdings;
 use kpack_formats::{ReadOptions, Sample, inflate_file, tables_at};
 
 use super::find::Found;
@@ -28,6 +29,8 @@ pub(super) struct Place {
 pub(super) struct Source {
     pub(super) found: Found,
     pub(super) compressed: bool,
+    /// What its samples hold together.
+    pub(super) holdings: Holdings,
     /// The samples of a tree.
     pub(super) sites: Vec<Site>,
     open: Mutex<Open>,
@@ -51,10 +54,16 @@ pub(super) fn read_options() -> ReadOptions {
 }
 
 impl Source {
-    pub(super) fn new(found: Found, compressed: bool, sites: Vec<Site>) -> Self {
+    pub(super) fn new(
+        found: Found,
+        compressed: bool,
+        sites: Vec<Site>,
+        holdings: Holdings,
+    ) -> Self {
         Self {
             found,
             compressed,
+            holdings,
             sites,
             open: Mutex::default(),
         }

@@ -22,7 +22,8 @@ use crate::{Error, Result};
 /// Extension of the notes of what is being made.
 const NOTE: &str = "clips";
 /// What a row says whose clip was there.
-const NOTED: &str = "was there before kpack fetched anything for it, and is kept as it is";
+pub(super) const NOTED: &str =
+    "was there before kpack fetched anything for it, and is kept as it is";
 
 /// The clips that lie in a folder.
 pub(super) struct Present {

@@ -192,6 +192,7 @@ fn cut(
     let (sample, mut facts) = match made.map_err(of_sample)? {
         Made::Sample(sample, facts) => (sample, *facts),
         Made::Skipped(reason) => return Ok(skipped(clip, reason, String::new())),
+        Made::Left => return Err(Fail::Stopped),
     };
     let got = facts.got_end.zip(facts.got_start);
     if let (Some(least), Some((end, start))) = (options.min_length, got)

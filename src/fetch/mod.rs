@@ -17,6 +17,8 @@ mod answer;
 mod bring;
 mod clip;
 mod date;
+mod enter;
+mod feed;
 mod http;
 mod journal;
 mod known;
@@ -40,6 +42,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+pub use feed::{Feed, Located, Supply, anticipate, discard};
 pub use journal::{FetchRow, JOURNAL};
 pub use options::{FetchOptions, PastEnd, YtDlp};
 

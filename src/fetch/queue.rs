@@ -72,6 +72,25 @@ impl Queue {
         }
     }
 
+    /// Waits until the source's host may be asked; `false` if the run is to stop.
+    pub(super) fn enter(&self, net: &Net<'_>, source: &Source) -> bool {
+        let mut hosts = self.lock();
+        while !net.stopped() {
+            let now = Instant::now();
+            let Some(host) = hosts.of(source) else {
+                return true;
+            };
+            let free = host.busy < self.per_host || source.host.is_empty();
+            if free && host.not_before.is_none_or(|time| now >= time) {
+                host.busy += 1;
+                return true;
+            }
+            let waited = self.changed.wait_timeout(hosts, TICK);
+            hosts = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        false
+    }
+
     /// The source is settled.
     pub(super) fn done(&self, source: &Source) {
         if let Some(host) = self.lock().of(source) {

@@ -1,19 +1,20 @@
 //! The run: threads that take a source, bring it, cut its clips, and drop it.
 
 use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::adopt;
 use super::clip;
+use super::enter::{enter, leave};
 use super::journal::{FetchRow, Identity, Journal, identity_of};
-use super::mirror::{self, Mirror};
+use super::mirror::Mirror;
 use super::net::Net;
-use super::plan::{Planner, Source};
+use super::plan::{Job, Planner, Source};
 use super::queue::Queue;
 use super::table::Got;
 use super::turns::Turns;
@@ -24,9 +25,6 @@ use crate::sample::{Class, SampleError};
 use crate::source::Input;
 use crate::{Error, Result};
 
-/// The folder of what is unfinished, in MEDIA.
-const WORK: &str = ".kpack";
-
 pub(super) fn run(
     input: &Input,
     media: &Path,
@@ -35,24 +33,17 @@ pub(super) fn run(
     stop: &AtomicBool,
 ) -> Result<Report> {
     let begun = Instant::now();
-    let planner = Planner::new(options)?;
-    planner.refuse_idle(&input.rows)?;
-    let work = media.join(WORK);
-    fs::create_dir_all(&work).map_err(Error::io("cannot create", &work))?;
-    let lock = lock(&work)?;
-    let (journal, known) = Journal::open(media)?;
-    let archives = mirror::archives(&options.mirrors)?;
-    let mirrored = (!archives.is_empty()).then(|| mirror::name_of(&archives));
-    let mut settled = known::settled(input, &known, media, options, mirrored.as_deref())?;
-    let stems = planner.stems(&input.rows);
-    known::adopt(input, &mut settled, &known, &stems, (media, &work))?;
+    let entered = enter(input, media, options)?;
+    let (work, settled) = (entered.work, entered.settled);
     let broken = known::broken(input, &settled);
     let wanted: Vec<bool> = settled.iter().map(Option::is_none).collect();
-    let mirror = mirrored.map(|name| Mirror::new(name, &work, input, &wanted, stems, options));
+    let stems = entered.stems;
+    let mirror = |name| Mirror::new(name, &work, input, &wanted, stems, options);
+    let mirror = entered.mirrored.map(mirror);
     let sources = match &mirror {
-        Some(_) if wanted.contains(&true) => archives,
+        Some(_) if wanted.contains(&true) => entered.archives,
         Some(_) => Vec::new(),
-        None => planner.sources(&input.rows, &wanted),
+        None => entered.planner.sources(&input.rows, &wanted),
     };
     let needs = Planner::needs_yt_dlp(&sources);
     if needs > 0 {
@@ -62,60 +53,34 @@ pub(super) fn run(
     let is_done = |row: &&FetchRow| row.row.outcome == Outcome::Done;
     let there = settled.iter().flatten().filter(is_done).count() as u64;
     progress.planned(input.rows.len() as u64, before - broken.len() as u64);
-    let run = Run {
-        input,
-        media,
-        options,
-        net: Net::new(options, &work, stop)?,
-        queue: Queue::new(&sources, options.per_host),
-        cutting: Turns::new(options.cut_threads),
-        book: Mutex::new(Book {
-            journal,
-            settled,
-            error: None,
-        }),
+    let book = (entered.journal, settled);
+    let run = Run::new(
+        (input, media, options),
+        book,
         sources,
         mirror,
-    };
+        (&work, stop),
+    )?;
     let mut notes = input.notes.clone();
     broken.iter().for_each(|i| run.show(*i, progress));
     notes.extend(run.all(progress));
-    run.absent(&known, progress)?;
-    let mut report = run.end(known)?;
-    // Empty, unless something is to be continued.
-    drop(lock);
-    let _ = fs::remove_file(work.join(LOCK));
-    let _ = fs::remove_dir(&work);
+    run.absent(&entered.known, progress)?;
+    let mut report = run.end(entered.known)?;
+    drop(entered.lock);
+    leave(&work);
     report.there = there;
     report.seconds = begun.elapsed().as_secs_f64();
     report.notes = notes;
     Ok(report)
 }
 
-const LOCK: &str = "fetch.lock";
-
-/// One run at a time works in a folder. The lock goes with the handle, also in a crash.
-fn lock(work: &Path) -> Result<File> {
-    let path = work.join(LOCK);
-    let open = OpenOptions::new().create(true).append(true).open(&path);
-    let file = open.map_err(Error::io("cannot open", &path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(fs::TryLockError::WouldBlock) => Err(Error::usage(format!(
-            "another run fetches into this folder now ({} is locked)",
-            path.display()
-        ))),
-        Err(fs::TryLockError::Error(e)) => Err(Error::io("cannot lock", &path)(e)),
-    }
-}
-
 /// The journal and what it says by now.
-struct Book {
+pub(super) struct Book {
     journal: Journal,
     /// By position of the row; `None` while it is not settled.
     settled: Vec<Option<FetchRow>>,
     /// Why the run cannot go on.
-    error: Option<Error>,
+    pub(super) error: Option<Error>,
 }
 
 pub(super) struct Run<'a> {
@@ -129,6 +94,8 @@ pub(super) struct Run<'a> {
     pub(super) sources: Vec<Source>,
     /// Where the sources are archives.
     pub(super) mirror: Option<Mirror>,
+    /// The rows whose clips are made, where that is not all.
+    pub(super) due: OnceLock<Vec<bool>>,
 }
 
 /// What a source cost.
@@ -147,7 +114,32 @@ pub(super) enum Told {
     Note(String),
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    pub(super) fn new(
+        (input, media, options): (&'a Input, &'a Path, &'a FetchOptions),
+        (journal, settled): (Journal, Vec<Option<FetchRow>>),
+        sources: Vec<Source>,
+        mirror: Option<Mirror>,
+        (work, stop): (&Path, &'a AtomicBool),
+    ) -> Result<Self> {
+        Ok(Self {
+            input,
+            media,
+            options,
+            net: Net::new(options, work, stop)?,
+            queue: Queue::new(&sources, options.per_host),
+            cutting: Turns::new(options.cut_threads),
+            book: Mutex::new(Book {
+                journal,
+                settled,
+                error: None,
+            }),
+            sources,
+            mirror,
+            due: OnceLock::new(),
+        })
+    }
+
     /// Settles all sources, and tells of it on the caller's thread; gives what was noted.
     fn all(&self, progress: &dyn Progress) -> Vec<String> {
         let threads = self.options.threads.clamp(1, self.sources.len().max(1));
@@ -195,15 +187,13 @@ impl Run<'_> {
         Some((i, self.sources.get(i)?))
     }
 
-    fn book(&self) -> MutexGuard<'_, Book> {
+    pub(super) fn book(&self) -> MutexGuard<'_, Book> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn give_up(&self, fail: Fail) {
-        if let Fail::Run(error) = fail {
-            self.net.abort.store(true, Ordering::Relaxed);
-            self.book().error.get_or_insert(error);
-        }
+    /// What became of a row, if it is settled.
+    pub(super) fn settled(&self, row: usize) -> Option<FetchRow> {
+        self.book().settled.get(row).cloned().flatten()
     }
 
     pub(super) fn show(&self, i: usize, progress: &dyn Progress) {
@@ -221,7 +211,7 @@ impl Run<'_> {
     }
 
     /// Brings one source, settles all of its clips, drops it.
-    fn one(&self, source: &Source, tell: &Sender<Told>) -> Result<(), Fail> {
+    pub(super) fn one(&self, source: &Source, tell: &Sender<Told>) -> Result<(), Fail> {
         let mut cost = Cost::default();
         let opened = self.bring(source, &mut cost).and_then(|got| {
             cost.sha256 = Self::hash(source.sha256.as_ref(), &got)?;
@@ -234,7 +224,11 @@ impl Run<'_> {
         };
         let stems = source.jobs.iter().map(|job| job.stem.as_str());
         adopt::note(&self.net.work, &source.hash, stems)?;
-        for job in &source.jobs {
+        let due = |job: &&Job| {
+            let due = self.due.get().and_then(|due| due.get(job.row));
+            due.copied().unwrap_or(true)
+        };
+        for job in source.jobs.iter().filter(due) {
             if self.net.stopped() {
                 return Err(Fail::Stopped);
             }
@@ -306,7 +300,7 @@ impl Run<'_> {
     }
 
     /// Writes the journal anew, and counts.
-    fn end(self, mut known: HashMap<Identity, FetchRow>) -> Result<Report> {
+    pub(super) fn end(self, mut known: HashMap<Identity, FetchRow>) -> Result<Report> {
         let book = self
             .book
             .into_inner()

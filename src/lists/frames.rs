@@ -13,6 +13,7 @@ use kpack_formats::lists::{Entry, FrameFiles};
 use walkdir::WalkDir;
 
 use super::{Candidate, GatherOptions, Gathered, Is};
+use crate::source::spelling::Names;
 use crate::source::{class_names, split_name};
 use crate::{Error, Result};
 
@@ -38,6 +39,7 @@ pub(super) fn candidates(
             names.into_iter().cloned().collect()
         }
     };
+    let names = Names::new(&gathered.classes);
     let candidate = |(below, split, class): (PathBuf, Option<&str>, Option<String>)| Candidate {
         split: split.map(str::to_owned),
         file: dir.join(&below),
@@ -47,7 +49,7 @@ pub(super) fn candidates(
         entry: Entry {
             place: below.to_string_lossy().into_owned(),
             labels: class
-                .map(|text| label(text, &gathered.classes))
+                .map(|folder| label(folder, &names))
                 .into_iter()
                 .collect(),
             ..Entry::default()
@@ -99,11 +101,16 @@ pub(super) fn json_of(folder: &Path) -> PathBuf {
     name.into()
 }
 
-fn label(text: String, classes: &[String]) -> Label {
-    let index = classes.iter().position(|class| *class == text);
-    Label {
-        index: index.map(|index| index as i64),
-        text: Some(text),
+fn label(folder: String, names: &Names) -> Label {
+    match names.find(&folder) {
+        Some((index, name)) => Label {
+            index: i64::try_from(index).ok(),
+            text: Some(name.to_owned()),
+        },
+        None => Label {
+            index: None,
+            text: Some(folder),
+        },
     }
 }
 

@@ -48,10 +48,11 @@ pub use dataset::Dataset;
 pub use state::State;
 
 pub(crate) use dataset::LARGE;
+pub(crate) use order::Order;
 pub(crate) use shard::{Place, Shard};
 
 use crate::{Error, Result};
-use order::{Order, mix};
+use order::mix;
 
 /// What of a dataset a loader gives, and in which order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,7 +9,7 @@ const ROUNDS: usize = 6;
 
 /// A permutation of `0..n`.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Order {
+pub(crate) struct Order {
     n: u64,
     /// Bits of each half.
     bits: u32,
@@ -25,7 +25,7 @@ pub(super) fn mix(number: u64) -> u64 {
 }
 
 impl Order {
-    pub(super) fn new(n: u64, seed: u64) -> Self {
+    pub(crate) fn new(n: u64, seed: u64) -> Self {
         let all = u64::BITS - n.saturating_sub(1).leading_zeros();
         let mut key = seed;
         let keys = [(); ROUNDS].map(|()| {
@@ -40,7 +40,7 @@ impl Order {
     }
 
     /// Item `place` of the order; `place` is below `n`.
-    pub(super) fn item(&self, place: u64) -> u64 {
+    pub(crate) fn item(&self, place: u64) -> u64 {
         let mut number = place;
         loop {
             number = self.round_trip(number);

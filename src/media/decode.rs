@@ -10,6 +10,7 @@ use super::edge::set_extradata;
 use super::frame::Frame;
 use super::input::Input;
 use super::track::Track;
+use crate::stopwatch::{self, Step};
 
 /// Failures in a row after which a decoder is no longer asked for the frames of one packet.
 const MAX_FAILURES: u32 = 64;
@@ -100,6 +101,7 @@ impl Decoder {
         packet: &Packet,
         mut frames: impl FnMut(&Frame) -> Result<(), E>,
     ) -> Result<(), E> {
+        let _step = stopwatch::enter(Step::Decode);
         // A decoder whose frames are always taken out never refuses a packet for being full.
         // SAFETY: both contexts are valid; the packet is only read.
         let code = unsafe { ffi::avcodec_send_packet(self.opened.as_mut_ptr(), packet.as_ptr()) };
@@ -111,6 +113,7 @@ impl Decoder {
 
     /// Hands out the frames still held back. The decoder may be fed again from a key frame on.
     pub fn drain<E>(&mut self, mut frames: impl FnMut(&Frame) -> Result<(), E>) -> Result<(), E> {
+        let _step = stopwatch::enter(Step::Decode);
         if self.opened.send_eof().is_err() {
             self.errors += 1;
         }

@@ -11,6 +11,7 @@ use super::av::{Error, Result, check, init};
 use super::color::{ColorInfo, Matrix};
 use super::mux::Muxer;
 use super::picture::Yuv;
+use crate::stopwatch::{self, Step};
 
 /// Settings of x264.
 #[derive(Debug, Clone, Copy)]
@@ -135,6 +136,7 @@ impl Encoder {
         frame: Option<&ffmpeg::Frame>,
         each: &mut dyn FnMut(Packet) -> Result<()>,
     ) -> Result<()> {
+        let _step = stopwatch::enter(Step::Encode);
         // SAFETY: an open encoder; the frame is valid or null for the end.
         let code = unsafe {
             let frame = frame.map_or(ptr::null(), |f| f.as_ptr());

@@ -10,8 +10,9 @@ use super::frame::Frame;
 use super::picture::{Rgb, Yuv};
 use super::track::Rotation;
 use super::webp::WebpEncoder;
-use super::{ColorInfo, Scaler};
+use super::{ColorInfo, MAX_SIDE, Scaler};
 use crate::sample::ImageCodec;
+use crate::stopwatch::{self, Step};
 
 /// Scales, turns and codes pictures; keeps its contexts and buffers.
 pub struct ImageEncoder {
@@ -49,6 +50,7 @@ impl ImageEncoder {
         size: (u32, u32),
         rotation: Rotation,
     ) -> Result<(Bytes, ColorInfo)> {
+        let _step = stopwatch::enter(Step::Pictures);
         match self.codec {
             ImageCodec::Jpeg => {
                 let color = self
@@ -85,6 +87,40 @@ impl ImageEncoder {
             .compress_yuv_planes_to_vec(&image)
             .map_err(image_error)?;
         Ok(bytes.into())
+    }
+}
+
+/// Decodes JPEG pictures; keeps its context.
+pub struct Jpeg(turbojpeg::Decompressor);
+
+impl Jpeg {
+    /// A decoder.
+    pub fn new() -> Result<Self> {
+        let made = turbojpeg::Decompressor::new();
+        made.map(Self).map_err(image_error)
+    }
+
+    /// One picture as RGB.
+    pub fn decode(&mut self, bytes: &[u8], out: &mut Rgb) -> Result<()> {
+        let header = self.0.read_header(bytes).map_err(image_error)?;
+        let side = |n: usize| {
+            u32::try_from(n)
+                .ok()
+                .filter(|n| (1..=MAX_SIDE / 2).contains(n))
+        };
+        let (Some(width), Some(height)) = (side(header.width), side(header.height)) else {
+            let (width, height) = (header.width, header.height);
+            return Err(Error::Limit(format!("a picture of {width}x{height}")));
+        };
+        out.resize(width, height);
+        let image = turbojpeg::Image {
+            width: header.width,
+            height: header.height,
+            pitch: out.plane.stride,
+            format: turbojpeg::PixelFormat::RGB,
+            pixels: &mut out.plane.data[..],
+        };
+        self.0.decompress(bytes, image).map_err(image_error)
     }
 }
 

@@ -14,6 +14,7 @@ use kpack_formats::Blob;
 use super::av::{Error, Result, av, check, init};
 use super::io::{FileIo, Source};
 use super::track::{SoundGrid, Track, TrackKind, describe};
+use crate::stopwatch::{self, Step};
 use crate::{Time, pulse};
 
 /// Streams a file may have. More is an attack, not a video.
@@ -57,6 +58,7 @@ impl Input {
     /// Opens by the header alone: no packet is read, so the origin is not known.
     pub(super) fn open_header(source: Source) -> Result<Self> {
         init();
+        let _step = stopwatch::enter(Step::Open);
         let io = FileIo::open(source.clone())?;
         let context = open_context(&io)?;
         let mut input = Self {
@@ -150,6 +152,7 @@ impl Input {
     }
 
     fn read(&mut self) -> Result<Option<Packet>> {
+        let _step = stopwatch::enter(Step::Read);
         loop {
             let mut packet = Packet::empty();
             pulse::step();

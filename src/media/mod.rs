@@ -36,7 +36,7 @@ pub use decode::Decoder;
 pub use edge::{EdgeEncoder, H264};
 pub use encode::{AudioEncoder, VideoEncoder, X264, to_i16};
 pub use frame::Frame;
-pub use image::ImageEncoder;
+pub use image::{ImageEncoder, Jpeg};
 pub use input::{Input, is_hidden};
 pub use mux::{Muxed, Muxer};
 pub use picture::{Rgb, Yuv};

@@ -6,6 +6,7 @@ use ffmpeg_the_third::ffi::{self, AVChannelLayout, AVSampleFormat, SwrContext};
 
 use super::av::{Error, Result, check};
 use super::frame::Frame;
+use crate::stopwatch::{self, Step};
 
 /// Converts sound to interleaved 32-bit float in [-1, 1], by libswresample.
 ///
@@ -99,6 +100,7 @@ impl Resampler {
 
     /// Converts the sample frames of `frame` from `skip` on, appending to `out`.
     pub fn push(&mut self, frame: &Frame, skip: usize, out: &mut Vec<f32>) -> Result<()> {
+        let _step = stopwatch::enter(Step::Sound);
         let raw = frame.raw();
         let count = frame.samples().saturating_sub(skip);
         if count == 0 {

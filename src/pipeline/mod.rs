@@ -101,6 +101,9 @@ pub fn pack<S: Default + Send>(
     let maker = stage::Maker::new(plan, target, options.estimate, make);
     // Workers make samples in any order; they are settled in the order of the plan.
     let unsettled = run.unsettled();
+    if let Some(begun) = options.begun {
+        begun(unsettled.clone());
+    }
     let peak = window::ordered(&workers, bounds, unsettled, stop, &maker, |index, work| {
         run.settle(index, work)
     })?;

@@ -25,6 +25,8 @@ pub struct Options<'a> {
     /// by what earlier clips weighed. Called by the thread that called `pack`. `None` takes all
     /// clips as equal.
     pub estimate: Option<&'a (dyn Fn(&Clip) -> u64 + Sync)>,
+    /// Told which plan indexes are to be made, before the first is.
+    pub begun: Option<&'a (dyn Fn(std::ops::Range<u32>) + Sync)>,
 }
 
 impl Default for Options<'_> {
@@ -37,6 +39,7 @@ impl Default for Options<'_> {
             overwrite: false,
             libav: String::new(),
             estimate: None,
+            begun: None,
         }
     }
 }

@@ -128,6 +128,7 @@ impl<'a> Run<'a> {
                 (row, None)
             }
             Work::Skipped(reason) => (OutcomeRow::skipped(clip, index, &reason), None),
+            Work::Left => return Ok(ControlFlow::Break(())),
             Work::Failed(e) => (OutcomeRow::failed(clip, index, &e), Some(e)),
             Work::Fatal(e) => return Err(e),
         };

@@ -17,6 +17,7 @@ use crate::pipeline::folder::{Folder, index_name};
 use crate::pipeline::log::{Event, Log};
 use crate::pipeline::piece::Piece;
 use crate::pipeline::target::ShardTarget;
+use crate::stopwatch::{self, Step};
 use crate::{Error, Result};
 
 /// Offset, length and CRC-32C of a sample, as its row has them.
@@ -133,6 +134,7 @@ impl ShardFile {
 
     /// Writes a sample, made or stored. It counts only when it is kept.
     pub(crate) fn write(&mut self, piece: Piece<'_>) -> Result<Extent, FormatError> {
+        let _step = stopwatch::enter(Step::Write);
         let stored = match piece {
             Piece::Made(sample) => return self.append(sample),
             Piece::Stored(stored) => stored,
@@ -183,6 +185,7 @@ impl ShardFile {
     }
 
     pub(crate) fn sync(&self) -> Result<()> {
+        let _step = stopwatch::enter(Step::Sync);
         let synced = self
             .file
             .sync_data()
@@ -193,7 +196,7 @@ impl ShardFile {
     /// Puts the whole shard in its place. The order matters: data and log last through a power cut
     /// before the name appears, and the log says that it appeared only after the folder knows.
     pub(crate) fn commit(self, folder: &Folder, log: &mut Log) -> Result<ShardRecord> {
-        let begun = Instant::now();
+        let (begun, _step) = (Instant::now(), stopwatch::enter(Step::Sync));
         moment()?;
         let info = self.writer.finish().map_err(|e| e.path(&self.partial))?;
         moment()?;

@@ -26,6 +26,8 @@ pub(crate) enum Work {
         facts: Facts,
     },
     Skipped(String),
+    /// Not made, because the run is to stop.
+    Left,
     Failed(SampleError),
     /// The disk refused: the run ends.
     Fatal(crate::Error),
@@ -110,12 +112,13 @@ where
         let work = match made {
             Ok(Made::Sample(sample, facts)) => self.place(clip, sample, *facts),
             Ok(Made::Skipped(reason)) => Work::Skipped(reason),
+            Ok(Made::Left) => Work::Left,
             Err(e) => Work::Failed(e),
         };
         let bytes = match &work {
             Work::Sample(sample, _) => Some(in_memory(sample)),
             Work::Placed { .. } => Some(0),
-            Work::Skipped(_) | Work::Failed(_) | Work::Fatal(_) => None,
+            Work::Skipped(_) | Work::Left | Work::Failed(_) | Work::Fatal(_) => None,
         };
         (work, bytes)
     }

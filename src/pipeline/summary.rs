@@ -37,12 +37,14 @@ impl Counts {
         if let (Outcome::Failed, Some(class)) = (row.outcome, row.class) {
             *self.failures.entry(class).or_default() += 1;
         }
-        self.frames += row.frames;
-        self.bytes += row.bytes;
+        // Rows of others may say any number.
+        self.frames = self.frames.saturating_add(row.frames);
+        self.bytes = self.bytes.saturating_add(row.bytes);
     }
     /// Rows counted so far.
     pub fn settled(&self) -> u64 {
-        self.done + self.failed + self.skipped
+        let settled = self.done.saturating_add(self.failed);
+        settled.saturating_add(self.skipped)
     }
 }
 

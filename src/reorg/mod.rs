@@ -13,7 +13,6 @@ mod journal;
 mod links;
 mod place;
 mod plan;
-mod spelling;
 #[cfg(test)]
 mod tests;
 
@@ -29,8 +28,8 @@ use crate::source::Input;
 use crate::tree::TreeLayout;
 use crate::{Error, Result};
 
+pub use crate::source::spelling::Spelling;
 pub use journal::JOURNAL;
-pub use spelling::Spelling;
 
 /// How a file gets to its place.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::links::Moves;
-use super::spelling::Names;
 use super::{Arrange, Arranged, By, Fate, Spelling};
+use crate::source::spelling::Names;
 use crate::source::{Clip, Input, count};
 use crate::{Error, Result};
 

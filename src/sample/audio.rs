@@ -41,8 +41,9 @@ pub(super) struct Finished {
     pub(super) waveform: Waveform,
     /// Time of the first sample frame from the start of the source.
     pub(super) begins: Time,
-    /// Whether it reaches the end of the clip's range.
-    pub(super) whole: bool,
+    /// Sample frames by which the sound ends before the clip's range does: silence for
+    /// [`MAX_PAD`](super::waveform::MAX_PAD) seconds at most stands for them.
+    pub(super) missing: u64,
 }
 
 impl Sound {
@@ -170,13 +171,13 @@ impl Sound {
         let Some(mut waveform) = self.waveform else {
             return Ok(None);
         };
-        let whole = waveform.fill();
+        let missing = waveform.fill();
         let start = self.wanted.range.map(|(start, _)| start);
         let begins = Time::from_nanos(start.or(self.begins).unwrap_or(0));
         Ok(Some(Finished {
             waveform,
             begins,
-            whole,
+            missing,
         }))
     }
 }
@@ -198,6 +199,6 @@ pub(super) fn silence(wanted: &Wanted, start: Time, seconds: f64) -> media::Resu
     Ok(Finished {
         waveform,
         begins: start,
-        whole: true,
+        missing: 0,
     })
 }

@@ -10,14 +10,16 @@ use super::audio::{self, Finished, Wanted};
 use super::frames::picture_size;
 use super::outlet::Outlet;
 use super::pass::{Decoded, measure};
+use super::waveform::MAX_PAD;
 use super::{
     AudioCodec, AudioRecipe, Class, Facts, FrameChoice, ImageCodec, Made, NoAudio, Recipe,
-    SampleError, Stage, VideoRecipe, sample_of, video,
+    SampleError, Stage, VideoRecipe, container, sample_of, video,
 };
 use crate::Time;
 use crate::media::{self, ImageEncoder, Input, Track, frame_table};
 use crate::pulse;
 use crate::source::Clip;
+use crate::stopwatch::{self, Step};
 
 /// What one thread keeps from clip to clip.
 #[derive(Default)]
@@ -82,6 +84,7 @@ pub fn make_sample(
     recipe: &Recipe,
     tools: &mut Tools,
 ) -> Result<Made, SampleError> {
+    let _step = stopwatch::enter(Step::Other);
     tools.restart();
     Maker { clip, file, recipe }.make(tools)
 }
@@ -106,6 +109,10 @@ impl Maker<'_> {
         let (video, audio) = (input.video().cloned(), input.audio().cloned());
         let wants_video = self.recipe.frames.is_some() || self.recipe.video != VideoRecipe::None;
         if wants_video && video.is_none() {
+            if container::is_cut_off(self.file) {
+                let reason = "the file is cut off inside its index, and has no video track left";
+                return Err(self.fail(Stage::Probe, Class::Corrupt, reason));
+            }
             return Err(self.fail(Stage::Probe, Class::NoVideo, "has no video track"));
         }
         if video.is_none() && audio.is_none() {
@@ -128,10 +135,13 @@ impl Maker<'_> {
         let mut facts = self.facts(video.as_ref(), audio.as_ref(), &mut decoded);
         self.add_sound(&mut decoded, &mut input, &mut facts)?;
         self.add_video(&mut decoded, &mut input, &mut facts)?;
+        if !wants_video && self.clip.span.is_some() {
+            facts.frames = self.frames_in_range(&mut input);
+        }
         let mut sample = sample_of(self.clip, decoded.blobs, &facts);
         sample.frame_tables = decoded.tables;
         if self.recipe.video == VideoRecipe::None && sample.blobs.is_empty() && audio.is_some() {
-            return Err(self.fail(Stage::Decode, Class::Corrupt, "nothing could be decoded"));
+            return Err(self.nothing_heard(facts.decode_errors.is_some()));
         }
         sample.blobs.retain(|_, blob| !blob.is_empty());
         Ok(Made::Sample(Box::new(sample), Box::new(facts)))
@@ -147,7 +157,7 @@ impl Maker<'_> {
     }
 
     fn not_media(&self, e: media::Error) -> SampleError {
-        let class = if self.looks_like_media() {
+        let class = if container::is_known(self.file) {
             Class::Corrupt
         } else {
             Class::NotAVideo
@@ -157,19 +167,6 @@ impl Maker<'_> {
             _ => "the content is no media that this libav can open",
         };
         self.fail(Stage::Probe, class, reason).because(e)
-    }
-
-    /// Whether the first bytes are those of a container, so that the file must be damaged.
-    fn looks_like_media(&self) -> bool {
-        use std::os::unix::fs::FileExt;
-        let mut head = [0; 12];
-        let known = self.file.read_exact_at(&mut head, 0).is_ok();
-        let matroska = head.starts_with(&[0x1a, 0x45, 0xdf, 0xa3]);
-        known
-            && (&head[4..8] == b"ftyp"
-                || &head[4..8] == b"moov"
-                || matroska
-                || head.starts_with(b"RIFF"))
     }
 
     fn facts(&self, video: Option<&Track>, audio: Option<&Track>, out: &mut Decoded) -> Facts {
@@ -234,18 +231,18 @@ impl Maker<'_> {
             return Ok(());
         };
         let Finished {
-            waveform, begins, ..
+            waveform,
+            begins,
+            missing,
         } = finished;
-        if !finished.whole {
-            let note = "the range ends long after the sound: it is filled up by 60 s only";
-            facts.notes.push(note.to_owned());
-        }
+        facts.notes.extend(filled_up(missing, waveform.rate));
         facts.sample_rate = Some(waveform.rate);
         facts.channels = Some(waveform.channels);
         facts.audio_samples = Some(waveform.len());
         facts.audio_start = Some(begins);
         if facts.got_start.is_none() {
-            let length = waveform.len() as f64 / f64::from(waveform.rate);
+            let heard = waveform.len().saturating_sub(missing);
+            let length = heard as f64 / f64::from(waveform.rate);
             facts.got_start = Some(begins);
             facts.got_end = Some(begins.after(Time::from_secs(length)));
         }
@@ -362,6 +359,20 @@ impl Maker<'_> {
         let packed = frame_table(input);
         put_video(out, video::file_name(path, input), blob, packed);
         Ok(())
+    }
+}
+
+/// What is said of sound that ends before the range does, where that is more than half a second.
+fn filled_up(missing: u64, rate: u32) -> Option<String> {
+    let seconds = missing as f64 / f64::from(rate.max(1));
+    match seconds {
+        s if s <= 0.5 => None,
+        s if missing <= MAX_PAD * u64::from(rate) => Some(format!(
+            "the sound ends {s:.1} s before the range does: silence stands for the rest"
+        )),
+        _ => Some(format!(
+            "the range ends long after the sound: it is filled up by {MAX_PAD} s only"
+        )),
     }
 }
 

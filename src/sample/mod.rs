@@ -4,6 +4,7 @@ mod audio;
 mod choose;
 #[cfg(test)]
 mod choose_tests;
+mod container;
 mod facts;
 mod failure;
 mod frames;
@@ -38,4 +39,6 @@ pub enum Made {
     Sample(Box<Sample>, Box<Facts>),
     /// Left out by the user's own rule, with the reason.
     Skipped(String),
+    /// Nothing, because the run is to stop; a later run makes it.
+    Left,
 }

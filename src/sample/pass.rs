@@ -217,6 +217,41 @@ impl Maker<'_> {
         }
     }
 
+    /// The failure of a clip of which only sound is wanted, and that has none where it should be.
+    pub(super) fn nothing_heard(&self, damaged: bool) -> SampleError {
+        match self.clip.span {
+            Some(span) if !damaged => self.fail(
+                Stage::Decode,
+                Class::TooShort,
+                format!("no sound at or after {} s; it ends earlier", span.start),
+            ),
+            _ => self.fail(Stage::Decode, Class::Corrupt, "nothing could be decoded"),
+        }
+    }
+
+    /// Frames of the video inside the clip's range, by their packets; `None` where these do not tell.
+    pub(super) fn frames_in_range(&self, input: &mut Input) -> Option<u64> {
+        let (track, span) = (input.video()?.clone(), self.clip.span?);
+        if !input.packets_have_pts() {
+            return None;
+        }
+        input.seek(&track, span.start).ok()?;
+        let (origin, end) = (input.origin_nanos(), span.end.map(Time::nanos));
+        let inside = |at: i64| at >= span.start.nanos() && end.is_none_or(|end| at < end);
+        let mut frames = 0;
+        while let Ok(Some(packet)) = input.next_packet() {
+            if packet.stream() != track.index {
+                continue;
+            }
+            let at = |ticks: Option<i64>| ticks.map(|t| track.nanos(t) - origin);
+            if at(packet.dts()).zip(end).is_some_and(|(at, end)| at >= end) {
+                break;
+            }
+            frames += u64::from(!media::is_hidden(&packet) && at(packet.pts()).is_some_and(inside));
+        }
+        Some(frames)
+    }
+
     pub(super) fn decode_failure(&self, e: media::Error) -> SampleError {
         if e.is_encoding() {
             return self

@@ -10,7 +10,7 @@ use crate::pulse;
 use crate::sample::AudioCodec;
 
 /// Seconds by which sound is filled up where a time range ends after its source.
-const MAX_PAD: u64 = 60;
+pub(super) const MAX_PAD: u64 = 60;
 /// Seconds of silence that stand in for a gap, a late start or missing sound.
 const MAX_SILENCE: u64 = 3 * 3600;
 
@@ -121,13 +121,13 @@ impl Waveform {
         }
     }
 
-    /// Fills up to the length with silence, but by no more than [`MAX_PAD`] seconds: gives whether
-    /// that was enough.
-    pub(super) fn fill(&mut self) -> bool {
+    /// Fills up to the length with silence, but by no more than [`MAX_PAD`] seconds: gives how many
+    /// sample frames were missing.
+    pub(super) fn fill(&mut self) -> u64 {
         let missing = self.length.unwrap_or(0).saturating_sub(self.len());
         let most = MAX_PAD * u64::from(self.rate);
         self.push_silence(missing.min(most));
-        missing <= most
+        missing
     }
 
     /// Calls `each` with stretches of the sound, in order.

@@ -7,6 +7,7 @@ use kpack_formats::Label;
 
 use super::class_file::{self, MAX_INDEX};
 use super::raw::{Gather, Raw, RawLabel, shown};
+use super::spelling::Names;
 use crate::{Error, Result};
 
 /// Class names by index.
@@ -17,16 +18,23 @@ pub(super) struct ClassMap {
     sorted: Vec<u32>,
     /// Whether the names come from the user's own file.
     given: bool,
+    /// Of given names, what other spellings mean.
+    spelled: Names,
 }
 
 impl ClassMap {
     fn new(names: Vec<String>, given: bool) -> Self {
         let mut sorted: Vec<u32> = (0..names.len() as u32).collect();
         sorted.sort_unstable_by(|a, b| names.get(*a as usize).cmp(&names.get(*b as usize)));
+        let spelled = match given {
+            true => Names::new(&names),
+            false => Names::default(),
+        };
         Self {
             names,
             sorted,
             given,
+            spelled,
         }
     }
 
@@ -54,10 +62,16 @@ impl ClassMap {
             RawLabel::Text(text) => {
                 let name = |i: &u32| self.names.get(*i as usize).map_or("", String::as_str);
                 let found = self.sorted.binary_search_by(|i| name(i).cmp(&text));
-                match found.ok().and_then(|at| self.sorted.get(at)) {
-                    Some(index) => Ok(Label {
+                if let Some(index) = found.ok().and_then(|at| self.sorted.get(at)) {
+                    return Ok(Label {
                         index: Some(i64::from(*index)),
                         text: Some(text),
+                    });
+                }
+                match self.spelled.find(&text) {
+                    Some((index, name)) => Ok(Label {
+                        index: i64::try_from(index).ok(),
+                        text: Some(name.to_owned()),
                     }),
                     None => Err(RawLabel::Text(text)),
                 }

@@ -25,6 +25,7 @@ mod raw;
 mod readers;
 mod repeats;
 pub mod select;
+pub(crate) mod spelling;
 mod tail;
 mod tree;
 mod window;
@@ -190,13 +191,13 @@ pub fn class_names(path: &std::path::Path) -> Result<Vec<String>> {
     class_file::read(path)
 }
 
-/// The name under which a split is known: `val` for `valid`, `validate`, `validation`; `None` for
-/// a name that is no split's.
+/// The name under which a split is known: `val` for `valid`, `validate`, `validation`, `train` for
+/// `training`, `test` for `testing`, in any case; `None` for a name that is no split's.
 pub(crate) fn split_name(name: &str) -> Option<&'static str> {
-    match name {
-        "train" => Some("train"),
+    match name.to_ascii_lowercase().as_str() {
+        "train" | "training" => Some("train"),
         "val" | "valid" | "validate" | "validation" => Some("val"),
-        "test" => Some("test"),
+        "test" | "testing" => Some("test"),
         _ => None,
     }
 }

@@ -175,6 +175,54 @@ fn labels_fix_the_indexes_and_refuse_the_unknown() {
 }
 
 #[test]
+fn labels_know_folders_in_another_spelling() {
+    let dir = folder(&[
+        "long_jump/a.mp4",
+        "massaging_persons_head/b.mp4",
+        "high-jump/c.mp4",
+    ]);
+    let names = "high jump\nlong jump\nmassaging person's head\n";
+    let options = ReadOptions {
+        labels: Some(put(dir.path(), "labels.txt", names)),
+        ..ReadOptions::default()
+    };
+    let input = read(&[dir.path().to_owned()], &options).unwrap();
+    let found: Vec<_> = input.rows.iter().map(|row| &row.clip.labels[0]).collect();
+    let found: Vec<_> = found.iter().map(|l| (l.index, l.text.as_deref())).collect();
+    let expected = ["high jump", "long jump", "massaging person's head"];
+    let expected: Vec<_> = (0..).map(Some).zip(expected.map(Some)).collect();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn folders_of_splits_are_known_by_all_their_names() {
+    let dir = folder(&[
+        "training/run/a.mp4",
+        "Validation/run/b.mp4",
+        "TEST/c.mp4",
+        "testing/run/d.mp4",
+    ]);
+    let input = read(&[dir.path().to_owned()], &ReadOptions::default()).unwrap();
+    let of = |row: &Row| {
+        let label = row.clip.labels.first().and_then(|l| l.text.clone());
+        (row.clip.split.clone().unwrap_or_default(), label)
+    };
+    let mut found: Vec<_> = input.rows.iter().map(of).collect();
+    found.sort();
+    let run = Some("run".to_owned());
+    let expected = [
+        ("test", None),
+        ("test", run.clone()),
+        ("train", run.clone()),
+        ("val", run),
+    ];
+    assert_eq!(
+        found,
+        expected.map(|(split, label)| (split.to_owned(), label))
+    );
+}
+
+#[test]
 fn equal_paths_below_two_inputs_stay_apart() {
     let dir = folder(&["one/x/a.mp4", "two/x/a.mp4"]);
     let inputs = [dir.path().join("one"), dir.path().join("two")];

@@ -74,7 +74,7 @@ pub fn stats(
             fail(&mut stats, record);
         }
         if matches!(record.state, State::Found | State::Short) {
-            stats.bytes += record.bytes;
+            stats.bytes = stats.bytes.saturating_add(record.bytes);
             stats.seconds += record.duration.unwrap_or(0.0);
             durations.extend(record.duration);
             for (map, value) in maps.iter_mut().zip(values(record)) {

@@ -2,19 +2,22 @@
 
 use std::fs::File;
 use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 use rustix::fs::{Advice, fadvise};
 use serde::Serialize;
 
 use crate::convert::Found;
-use crate::loader::Shard;
+use crate::loader::{Dataset, Shard};
 use crate::{Error, Result};
 
 /// Shards whose samples can be read in any order.
 #[derive(Debug)]
 pub struct Corpus {
     pub(super) shards: Vec<Shard>,
+    sources: Vec<PathBuf>,
+    dataset: OnceLock<Arc<Dataset>>,
 }
 
 /// What is read, for the report.
@@ -35,13 +38,26 @@ pub struct Described {
 }
 
 impl Corpus {
-    pub(super) fn list(found: Vec<Found>, threads: usize) -> Result<Self> {
+    pub(super) fn list(found: Vec<Found>, threads: usize, sources: &[PathBuf]) -> Result<Self> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
         let pool =
             pool.map_err(|e| Error::usage(format!("cannot start {threads} threads: {e}")))?;
         let shards: Result<Vec<Shard>> =
             pool.install(|| found.into_par_iter().map(Shard::list).collect());
-        Ok(Self { shards: shards? })
+        Ok(Self {
+            shards: shards?,
+            sources: sources.to_owned(),
+            dataset: OnceLock::new(),
+        })
+    }
+
+    /// The same samples as a loader has them.
+    pub(super) fn dataset(&self) -> Result<Arc<Dataset>> {
+        if let Some(dataset) = self.dataset.get() {
+            return Ok(dataset.clone());
+        }
+        let dataset = Dataset::open(&self.sources)?;
+        Ok(self.dataset.get_or_init(|| dataset).clone())
     }
 
     /// Number of samples.

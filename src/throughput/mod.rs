@@ -4,8 +4,10 @@
 //! Shards are mapped, samples are slices of the mapping, and the system is told what comes next
 //! in large aligned steps ([`crate::mmap::Ahead`]). With checksums every byte is hashed: TFRecord
 //! payloads against their framing, tar samples against `SHARD.kidx`. Without, one byte of each page
-//! is looked at, so that all of a sample is in memory.
+//! is looked at, so that all of a sample is in memory. Clips are decoded besides: some frames from a
+//! random place of a random sample, to RGB.
 
+mod clips;
 mod corpus;
 mod machine;
 mod modes;
@@ -16,6 +18,7 @@ use std::time::Instant;
 use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 
+pub use clips::Take;
 pub use corpus::{Corpus, Described};
 pub use machine::Machine;
 
@@ -33,6 +36,8 @@ pub enum Mode {
     Shuffled,
     /// Every sample of the dataset once, anywhere.
     Random,
+    /// Frames of random clips, decoded.
+    Clips,
 }
 
 /// Whether the files are in the page cache.
@@ -58,6 +63,8 @@ pub struct Task {
     pub threads: usize,
     /// Seed of random orders.
     pub seed: u64,
+    /// What is taken of random clips.
+    pub take: Take,
 }
 
 /// What came of a task; rates are of the median repetition, MB are 10^6 bytes.
@@ -71,8 +78,10 @@ pub struct Measured {
     pub threads: usize,
     /// Whether checksums were compared.
     pub crc: bool,
-    /// Samples of one repetition.
+    /// Samples of one repetition; of random clips, those that were decoded.
     pub samples: u64,
+    /// Frames that were decoded.
+    pub frames: u64,
     /// Bytes of one repetition: of the samples' extents; of the files in a plain loop.
     pub bytes: u64,
     /// Wall time of each repetition.
@@ -94,6 +103,7 @@ pub struct Measured {
 struct Pass {
     samples: u64,
     bytes: u64,
+    frames: u64,
     /// Nanoseconds of each sample.
     latencies: Vec<u32>,
 }
@@ -118,6 +128,10 @@ impl Corpus {
                 Mode::Sequential => modes::sequential(self, task)?,
                 Mode::Shuffled => modes::shuffled(self, task)?,
                 Mode::Random => modes::random(self, task)?,
+                Mode::Clips => {
+                    let dataset = self.dataset()?;
+                    clips::random(&dataset, task.take, task.threads, task.crc, task.seed)?
+                }
             };
             seconds.push(begun.elapsed().as_secs_f64());
             cpu.push(cpu_seconds() - before);
@@ -136,6 +150,7 @@ impl Corpus {
             threads: task.threads,
             crc: task.crc,
             samples: last.samples,
+            frames: last.frames,
             bytes: last.bytes,
             cpu_seconds: median(&cpu),
             samples_per_s: last.samples as f64 / wall,
@@ -148,7 +163,7 @@ impl Corpus {
 }
 
 /// User and system time of this process so far.
-fn cpu_seconds() -> f64 {
+pub fn cpu_seconds() -> f64 {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
@@ -171,7 +186,7 @@ fn median(numbers: &[f64]) -> f64 {
 /// whose samples cannot be reached one by one.
 pub fn open(sources: &[PathBuf], threads: usize) -> Result<Corpus> {
     let found = crate::convert::find(sources)?;
-    let corpus = Corpus::list(found, threads)?;
+    let corpus = Corpus::list(found, threads, sources)?;
     if corpus.samples() == 0 {
         return Err(Error::usage("the sources hold no samples"));
     }

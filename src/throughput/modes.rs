@@ -20,7 +20,7 @@ const PAGE: usize = 4096;
 
 /// Runs `each` for the numbers below `count` on `threads` threads; each takes the next that is
 /// left.
-fn spread(
+pub(super) fn spread(
     count: usize,
     threads: usize,
     each: impl Fn(usize, &mut Pass) -> Result<()> + Sync,
@@ -53,6 +53,7 @@ fn spread(
         let pass = pass?;
         all.samples += pass.samples;
         all.bytes += pass.bytes;
+        all.frames += pass.frames;
         all.latencies.extend(pass.latencies);
     }
     Ok(all)
@@ -181,7 +182,7 @@ fn open(shard: &Shard, walk: Walk) -> Result<(Bytes, Ahead)> {
     Ok((bytes, ahead))
 }
 
-fn count(pass: &mut Pass, length: u64, begun: Instant) -> Instant {
+pub(super) fn count(pass: &mut Pass, length: u64, begun: Instant) -> Instant {
     let now = Instant::now();
     pass.samples += 1;
     pass.bytes += length;

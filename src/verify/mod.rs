@@ -151,7 +151,7 @@ impl Report {
     fn add(&mut self, other: Report) {
         self.shards += other.shards;
         self.samples += other.samples;
-        self.bytes += other.bytes;
+        self.bytes = self.bytes.saturating_add(other.bytes);
         self.damage.extend(other.damage);
         self.flags.extend(other.flags);
         self.notes.extend(other.notes);
@@ -191,7 +191,7 @@ pub fn verify_with(
     for path in paths {
         plan(path, options, &mut jobs, &mut report)?;
     }
-    watch.planned(jobs.iter().map(Job::bytes).sum());
+    watch.planned(jobs.iter().map(Job::bytes).fold(0, u64::saturating_add));
     let threads = rayon::ThreadPoolBuilder::new()
         .num_threads(options.threads)
         .build()

@@ -33,7 +33,7 @@ pub(crate) struct Tree {
 impl Places {
     pub(crate) fn bytes(&self) -> u64 {
         let length = |(_, row): &(String, Expected)| row.extent.map_or(0, |(_, length, _)| length);
-        self.rows.iter().map(length).sum()
+        self.rows.iter().map(length).fold(0, u64::saturating_add)
     }
 
     pub(crate) fn verify(self, eyes: &Eyes<'_>, watch: &dyn Watch) -> Result<Report> {
@@ -87,20 +87,20 @@ impl Places {
         };
         let before = report.damage.len();
         let folder = json.parent().unwrap_or(&self.dir);
-        let (mut crc, mut length) = (0, 0);
+        let (mut crc, mut length) = (0, 0_u64);
         for file in &listed.files {
             let path = folder.join(&file.file);
             if let Err(what) = check_file(&path, (file.bytes, file.crc32c), buffer) {
                 let damage = Damage::of(&path, what).key(&row.key);
                 report.damaged(damage.member(&file.name));
             }
-            report.bytes += file.bytes;
+            report.bytes = report.bytes.saturating_add(file.bytes);
             crc = crc32c_join(crc, file.crc32c, file.bytes);
-            length += file.bytes;
+            length = length.saturating_add(file.bytes);
         }
         unlisted(folder, place, &listed, row, report);
         crc = crc32c::crc32c_append(crc, &bytes);
-        length += bytes.len() as u64;
+        length = length.saturating_add(bytes.len() as u64);
         let same = row.extent.is_none_or(|(_, l, c)| (l, c) == (length, crc));
         if report.damage.len() == before && !(same && listed.key == row.key) {
             report.damaged(wrong("the JSON does not match the sample's row".into()));

@@ -17,7 +17,7 @@ use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg}
 use serde::Serialize;
 
 use super::buffers::{Buffers, Pictures};
-use super::watch::{End, Lost, TICK, Watch};
+use super::watch::{End, Lost, TICK, Watch, memory_of};
 use super::wire::{self, ClipBody, FailedBody, HEADER, Hello, Kind, LookBody, PLACE, SampleBody};
 use super::{Program, Sandbox};
 use crate::sample::{Made, Recipe, SampleError, sample_of};
@@ -128,7 +128,7 @@ impl Child {
             match kind {
                 Kind::Pulse => watch.hear(wire::parse_pulse(&body)?),
                 Kind::Seen => break Ok(wire::parse(kind, &body)?),
-                Kind::Failed => break Err(failed(&key, wire::parse(kind, &body)?)),
+                Kind::Failed => break Err(wire::parse::<FailedBody>(kind, &body)?.of(&key)),
                 other => return Err(out_of_turn(other)),
             }
         };
@@ -165,7 +165,7 @@ impl Child {
                 Kind::Pulse => watch.hear(wire::parse_pulse(&body)?),
                 Kind::Sample => break Ok(self.sample(clip, file, &body, watch, pictures)?),
                 Kind::Skipped => break Ok(Made::Skipped(wire::parse(kind, &body)?)),
-                Kind::Failed => break Err(failed(&clip.key, wire::parse(kind, &body)?)),
+                Kind::Failed => break Err(wire::parse::<FailedBody>(kind, &body)?.of(&clip.key)),
                 other => return Err(out_of_turn(other)),
             }
         };
@@ -395,24 +395,4 @@ impl Child {
 
 fn out_of_turn(kind: Kind) -> Lost {
     wire::Broken(format!("a {kind:?} out of turn")).into()
-}
-
-fn failed(key: &str, body: FailedBody) -> SampleError {
-    let error = SampleError::new(key, body.stage, body.class, body.reason);
-    match body.cause {
-        Some(cause) => error.because(cause),
-        None => error,
-    }
-}
-
-/// Bytes of memory that only this process uses, where the system tells it.
-fn memory_of(id: u32) -> Option<u64> {
-    let text = std::fs::read_to_string(format!("/proc/{id}/statm")).ok()?;
-    let mut pages = text.split_ascii_whitespace().skip(1);
-    let (resident, shared) = (pages.next()?, pages.next()?);
-    let own = resident
-        .parse::<u64>()
-        .ok()?
-        .checked_sub(shared.parse().ok()?)?;
-    own.checked_mul(rustix::param::page_size() as u64)
 }

@@ -1,12 +1,25 @@
 //! [`Fault`]: a worker that misbehaves on purpose, so that tests can see what becomes of it.
 //!
 //! `KPACK_FAULT=abort=KEY,hang=KEY` strikes the clips whose key holds the text. Heard only by builds
-//! with debug assertions.
+//! with debug assertions. So is `KPACK_BEGUN=FILE`, to which the key of each clip is added that is begun.
 
+use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::time::Duration;
 
 use super::wire::SampleBody;
+
+/// A clip is begun: tells it to whoever counts what is made twice.
+pub(super) fn begun(key: &str) {
+    let told = match cfg!(debug_assertions) {
+        true => std::env::var_os("KPACK_BEGUN"),
+        false => None,
+    };
+    if let Some(path) = told {
+        let file = OpenOptions::new().append(true).create(true).open(path);
+        let _ = file.and_then(|mut file| file.write_all(format!("{key}\n").as_bytes()));
+    }
+}
 
 /// What goes wrong with a clip.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -173,6 +173,7 @@ impl Workers {
         recipe: &Recipe,
         worker: &mut Worker,
     ) -> Result<Made, SampleError> {
+        fault::begun(&clip.key);
         let mut made = match &self.children {
             None => make_sample(clip, file, recipe, &mut worker.tools),
             Some(children) => children.run(clip, &mut worker.child, |child, watch| {

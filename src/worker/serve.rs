@@ -145,6 +145,8 @@ fn answer(
             }
         },
         Ok(Made::Skipped(reason)) => socket.write_all(&wire::message(Kind::Skipped, &reason)?),
+        // It is the parent that stops.
+        Ok(Made::Left) => Err(io::Error::other("a worker does not stop by itself")),
         Err(e) => socket.write_all(&wire::message(Kind::Failed, &failure(e))?),
     }
 }

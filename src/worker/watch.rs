@@ -171,6 +171,18 @@ pub(super) fn failure(clip: &Clip, lost: &Lost, ended: Option<End>, tail: &str) 
     SampleError::new(&clip.key, Stage::Decode, class, reason)
 }
 
+/// Bytes of memory that only this process uses, where the system tells it.
+pub(super) fn memory_of(id: u32) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{id}/statm")).ok()?;
+    let mut pages = text.split_ascii_whitespace().skip(1);
+    let (resident, shared) = (pages.next()?, pages.next()?);
+    let own = resident
+        .parse::<u64>()
+        .ok()?
+        .checked_sub(shared.parse().ok()?)?;
+    own.checked_mul(rustix::param::page_size() as u64)
+}
+
 /// How a process ended by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {

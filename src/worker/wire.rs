@@ -32,7 +32,7 @@ use serde::{Deserialize, Serialize};
 use super::Sandbox;
 use crate::Time;
 use crate::pulse::Signs;
-use crate::sample::{Class, Facts, Recipe, Stage};
+use crate::sample::{Class, Facts, Recipe, SampleError, Stage};
 use crate::source::Span;
 
 const MAGIC: [u8; 4] = *b"kpw1";
@@ -284,6 +284,17 @@ pub(super) struct FailedBody {
     pub(super) reason: String,
     /// The causes in one line.
     pub(super) cause: Option<String>,
+}
+
+impl FailedBody {
+    /// As the failure of the clip `key`.
+    pub(super) fn of(self, key: &str) -> SampleError {
+        let error = SampleError::new(key, self.stage, self.class, self.reason);
+        match self.cause {
+            Some(cause) => error.because(cause),
+            None => error,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The command line from outside: messages, exit codes, what is printed where.
 
 mod annotations;
+mod bench;
 mod convert;
 mod index;
 mod inspect;
@@ -8,6 +9,7 @@ mod list;
 mod notes;
 mod overwrite;
 mod reorg;
+mod resize;
 mod stats;
 mod subset;
 mod usage;

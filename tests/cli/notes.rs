@@ -73,6 +73,27 @@ fn a_clip_without_sound_has_no_place_in_the_schema_of_sound() {
 }
 
 #[test]
+fn a_quiet_run_says_why_it_ended() {
+    let dir = tempfile::tempdir().unwrap();
+    let input = dir.path().join("in");
+    media(&input, "c/a.mp4", "broken/text.mp4");
+    media(&input, "c/b.mp4", "broken/text.mp4");
+    for (name, limit) in [
+        ("one", ["--on-error", "fail"]),
+        ("two", ["--max-failures", "1"]),
+    ] {
+        let out = dir.path().join(name);
+        let ended = run("webdataset", &input, &out, &[&limit[..], &["-q"]].concat());
+        assert_eq!(ended.code, 1);
+        assert!(
+            ended.err.contains("c/a") || ended.err.contains("failed"),
+            "{}",
+            ended.err
+        );
+    }
+}
+
+#[test]
 fn records_for_dmvr_without_frames_are_noted() {
     let dir = tempfile::tempdir().unwrap();
     media(dir.path(), "in/a.mp4", "media/tiny.mp4");

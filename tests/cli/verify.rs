@@ -138,3 +138,47 @@ fn what_failed_is_made_again_when_it_can_be() {
     }
     assert_eq!(run(&[&"retry", &got, &"--class", &"bad-luck"]).code, 2);
 }
+
+/// Video is decoded in worker processes: the same is found as in this one, and a decoder that crashes
+/// or hangs is the damage of one sample.
+#[test]
+fn verify_decodes_in_workers_and_outlives_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let (out, clips) = (dir.path().join("out"), clips(dir.path()));
+    let ended = run(&[
+        &"webdataset",
+        &clips,
+        &"-o",
+        &out,
+        &"--video",
+        &"copy",
+        &"-q",
+    ]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let report = |more: &[&str]| -> serde_json::Value {
+        let mut args = vec!["verify", out.to_str().unwrap(), "--decode", "--json", "-q"];
+        args.extend(more);
+        serde_json::from_str(&kpack(args).out).unwrap()
+    };
+    assert_eq!(report(&[]), report(&["--in-process"]));
+    if !cfg!(debug_assertions) {
+        println!("skipped: faults are heard by debug builds only");
+        return;
+    }
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_kpack"));
+    command.args(["verify", out.to_str().unwrap(), "--decode", "-q", "-j2"]);
+    command.args(["--timeout", "1"]);
+    command.env("KPACK_FAULT", "abort=2,hang=5,garbage=8");
+    let output = command.output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(4), "{text}");
+    assert_eq!(text.lines().count(), 3, "{text}");
+    for (key, says) in [("2", "SIGABRT"), ("5", "no progress"), ("8", "ran wild")] {
+        let place = format!("key {key}, member mp4");
+        let line = text.lines().find(|line| line.contains(&place));
+        assert!(
+            line.is_some_and(|line| line.contains(says)),
+            "{key}: {text}"
+        );
+    }
+}

@@ -3,7 +3,8 @@
 
     KPACK=target/debug/kpack tests/conformance/run.py [--full] [--only NAME] [--keep DIR]
 
-Light: Python webdataset, tarfile and GNU tar, the tfrecord package, plain files, the parsers of annotation lists. --full adds TensorFlow and DALI.
+Light: Python webdataset, tarfile and GNU tar, the tfrecord package, plain files, the parsers of annotation lists. --full adds TensorFlow, DALI and
+mosaicml-streaming.
 Each reader runs in a virtual environment of its own (.venv-*) with the versions of requirements-*.txt; what cannot be
 installed here is counted as skipped, with the reason. The last line is `N passed, N failed, N skipped`.
 """
@@ -36,6 +37,7 @@ READERS = {
     "read_quality": ("light", True),
     "read_lists": ("lists", True),
     "read_wids": ("wids", True),
+    "read_mds": ("mds", False),
     "read_tf": ("tf", False),
     "read_dali": ("dali", False),
 }
@@ -71,6 +73,14 @@ def write_indexes(kpack, work, report):
         done = subprocess.run([kpack, "index", str(work / name), "--for", consumer, "-q"], capture_output=True, text=True,
                               stdin=subprocess.DEVNULL, timeout=600)
         report.check(f"kpack index {name} --for {consumer}", [] if done.returncode == 0 else [done.stderr.strip()[-300:]])
+
+
+def write_mds(kpack, work, report):
+    """Converts tars packed before: with all columns, and without the one whose spacing each writer chooses."""
+    for name, args in {"mds": [], "mds-plain": ["--drop", "json", "--shard-size", "200000"]}.items():
+        done = subprocess.run([kpack, "convert", str(work / "wds-video"), "-o", str(work / name), "--to", "mds", "-q", *args],
+                              capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=600)
+        report.check(f"kpack convert: {name}", [] if done.returncode == 0 else [done.stderr.strip()[-300:]])
 
 
 def write_lists(kpack, work, source, report):
@@ -166,7 +176,7 @@ def read(script, work, report):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--full", action="store_true", help="also TensorFlow and DALI")
+    parser.add_argument("--full", action="store_true", help="also TensorFlow, DALI and mosaicml-streaming")
     parser.add_argument("--only", metavar="NAME", help="one reader, as read_tf")
     parser.add_argument("--keep", metavar="DIR", help="work in DIR, which must not exist, and leave it there")
     options = parser.parse_args()
@@ -181,6 +191,7 @@ def main():
         source = truth.prepare(work)
         pack(str(kpack), work, source, report)
         write_indexes(str(kpack), work, report)
+        write_mds(str(kpack), work, report)
         write_lists(str(kpack), work, source, report)
         chosen = [s for s in READERS if s == options.only] if options.only else [s for s in READERS if options.full or READERS[s][1]]
         for script in chosen:

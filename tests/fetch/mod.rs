@@ -2,6 +2,7 @@
 
 mod clips;
 mod mirror;
+mod packing;
 mod server;
 mod web;
 mod yt_dlp;

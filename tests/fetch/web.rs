@@ -67,6 +67,9 @@ fn no_fault_of_a_server_becomes_a_clip() {
     for (path, fate) in faults {
         assert_eq!(found[path], fate, "{path}: {}", ended.err);
     }
+    let reset = journal(&out).into_iter().find(|row| row["key"] == "reset");
+    let reason = reset.unwrap()["reason"].to_string();
+    assert!(reason.contains("broke off at"), "{reason}");
     let clips: Vec<String> = files(&out)
         .into_iter()
         .filter(|f| !f.starts_with(".kpack"))

@@ -170,3 +170,21 @@ fn frames_that_are_missing_at_the_end_are_told() {
     let (_, facts) = make(&path, None, &frames(FrameChoice::All));
     assert!(facts.decode_errors > Some(0));
 }
+
+#[test]
+fn an_index_that_is_cut_off_is_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("cut.mp4");
+    let whole = std::fs::read(fixture("media/gop250.mp4")).unwrap();
+    let moov = whole.windows(4).position(|w| w == b"moov").unwrap();
+    for kept in [moov + 100, moov + 1000] {
+        std::fs::write(&path, &whole[..kept]).unwrap();
+        let made = super::try_make(&path, None, &super::frames(kpack::sample::FrameChoice::All));
+        let error = made.unwrap_err();
+        assert_eq!(
+            error.class,
+            kpack::sample::Class::Corrupt,
+            "{kept}: {error}"
+        );
+    }
+}

@@ -129,6 +129,7 @@ pub(crate) fn make(path: &Path, span: Option<Span>, recipe: &Recipe) -> (Sample,
     match try_make(path, span, recipe) {
         Ok(Made::Sample(sample, facts)) => (*sample, *facts),
         Ok(Made::Skipped(reason)) => panic!("{}: skipped: {reason}", path.display()),
+        Ok(Made::Left) => panic!("{}: left", path.display()),
         Err(error) => panic!("{}: {}", path.display(), error.full_reason()),
     }
 }

@@ -11,9 +11,9 @@ use kpack::source::Clip;
 use kpack::tree::{FrameNames, Tree, TreeLayout, TreeOptions};
 use kpack_formats::{Extent, Meta, Result, Sample};
 
-use super::{assert_same, files, input, make, number, recipe};
+use super::{assert_same, files, input, make, number, quiet_panics, recipe};
 
-const CLIPS: usize = 60;
+const CLIPS: usize = 200;
 
 fn tree(out: &Path) -> Tree {
     let options = TreeOptions {
@@ -24,6 +24,7 @@ fn tree(out: &Path) -> Tree {
 }
 
 fn run(out: &Path, tree: &dyn TreeWriter, stop_at: Option<u64>) -> Summary {
+    quiet_panics();
     let target = Target::Tree(tree);
     let plan = Plan::new(input(CLIPS), recipe(), target, PlanOptions::default()).unwrap();
     let options = Options {
@@ -125,7 +126,7 @@ fn samples_that_were_not_synced_are_read_again() {
     run(whole.path(), &tree(whole.path()), None);
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path();
-    run(out, &tree(out), Some(40));
+    run(out, &tree(out), Some(20));
     let rows = log(out).lines().count();
     let unsynced: String = log(out)
         .lines()

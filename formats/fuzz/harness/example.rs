@@ -6,7 +6,7 @@ fn through(sample: &Sample, schema: Schema) -> Option<Sample> {
     let Layout::Log { create } = format.layout else {
         return None;
     };
-    let path = std::env::temp_dir().join(format!("kpack-fuzz-{}", std::process::id()));
+    let path = scratch().join("shard");
     let file = std::fs::File::create(&path).ok()?;
     let mut writer = create(file, 0, &WriteOptions { schema }).ok()?;
     writer.append(sample).ok()?;
@@ -43,4 +43,12 @@ pub(crate) fn run(data: &[u8]) {
         let twice = through(&once, schema).expect("what was written can be written");
         assert_eq!(contents(&twice), contents(&once));
     }
+}
+
+/// A folder that goes with the thread.
+fn scratch() -> std::path::PathBuf {
+    thread_local! {
+        static DIR: tempfile::TempDir = tempfile::tempdir().expect("a temporary folder");
+    }
+    DIR.with(|dir| dir.path().to_owned())
 }

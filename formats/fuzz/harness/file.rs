@@ -5,9 +5,7 @@ use kpack_formats::{Limits, ReadOptions, inflate_file, open};
 pub(crate) fn run(data: &[u8]) {
     let names = ["a.tar", "a.tfrecord", "a.tar.gz", "a.bin"];
     let name = names[usize::from(data.first().copied().unwrap_or(0)) % names.len()];
-    let dir = std::env::temp_dir().join(format!("kpack-fuzz-file-{}", std::process::id()));
-    std::fs::create_dir_all(&dir).expect("a temporary folder");
-    let path = dir.join(name);
+    let path = scratch().join(name);
     std::fs::write(&path, data.get(1..).unwrap_or_default()).expect("a temporary file");
     let limits = Limits {
         record_bytes: 1 << 20,
@@ -28,4 +26,12 @@ pub(crate) fn run(data: &[u8]) {
     if data.len() < 4096 {
         let _ = inflate_file(&path, to);
     }
+}
+
+/// A folder that goes with the thread.
+fn scratch() -> std::path::PathBuf {
+    thread_local! {
+        static DIR: tempfile::TempDir = tempfile::tempdir().expect("a temporary folder");
+    }
+    DIR.with(|dir| dir.path().to_owned())
 }

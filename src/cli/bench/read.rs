@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use kpack::throughput::{Cache, Corpus, Machine, Measured, Mode, Task, open};
+use kpack::Error;
+use kpack::throughput::{Cache, Corpus, Machine, Measured, Mode, Take, Task, open};
 use serde_json::json;
 
 use crate::cli::out::{bytes, count, grouped};
@@ -14,12 +15,14 @@ Examples:
   kpack bench read out                                  all orders, warm, 1 thread and all cores
   kpack bench read out --cache cold --mode sequential   the files are dropped from the page cache first
   kpack bench read out/*.tar -j 1 --repeats 9 --json
+  kpack bench read out --mode clips --clip-frames 16 --stride 4
 
 crc hashes every byte: TFRecord payloads against their framing, tar samples against SHARD.kidx. raw
-looks at one byte of each page. read-loop is a plain read() of 1 MiB at a time over the same files; the
+looks at one byte of each page. clips takes frames from a random place of random samples and decodes
+them to RGB at their own size: of the video blob, else of JPEG frames; samples/s are clips/s. read-loop is a plain read() of 1 MiB at a time over the same files; the
 last column is the rate in parts of it. Rates are of the median repetition.";
 
-/// Measure samples/s and MB/s of shards: sequential, shuffled, random; raw and with checksums
+/// Measure samples/s and MB/s of shards: sequential, shuffled, random; raw, with checksums, decoded
 #[derive(Debug, Args)]
 #[command(after_help = format!("{HELP}\n\n{}", exit::LOOK_CODES))]
 pub(crate) struct Read {
@@ -39,6 +42,15 @@ pub(crate) struct Read {
     #[arg(long, default_value_t = 5, value_name = "N",
           value_parser = clap::value_parser!(u16).range(1..))]
     repeats: u16,
+    /// Clips of one repetition of `clips`
+    #[arg(long, default_value_t = 200, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    clips: u64,
+    /// Frames of each clip
+    #[arg(long, default_value_t = 16, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
+    clip_frames: u64,
+    /// From one frame of a clip to the next
+    #[arg(long, default_value_t = 4, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
+    stride: u64,
     /// Seed of the random orders
     #[arg(long, default_value_t = 1, value_name = "SEED")]
     seed: u64,
@@ -52,6 +64,8 @@ enum ModeKind {
     Shuffled,
     /// Samples anywhere
     Random,
+    /// Some frames of random clips, decoded
+    Clips,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -132,6 +146,7 @@ impl Read {
             (ModeKind::Sequential, Mode::Sequential),
             (ModeKind::Shuffled, Mode::Shuffled),
             (ModeKind::Random, Mode::Random),
+            (ModeKind::Clips, Mode::Clips),
         ];
         let mut tasks = vec![(Mode::ReadLoop, false)];
         for (_, mode) in modes.into_iter().filter(|(kind, _)| wanted(*kind)) {
@@ -150,8 +165,17 @@ impl Read {
                 crc,
                 threads,
                 seed: self.seed,
+                take: Take {
+                    clips: self.clips,
+                    frames: self.clip_frames,
+                    stride: self.stride,
+                },
             };
-            let measured = corpus.measure(&task, usize::from(self.repeats))?;
+            let measured = match corpus.measure(&task, usize::from(self.repeats)) {
+                // Not every dataset has something to decode.
+                Err(Error::Usage(_)) if mode == Mode::Clips && self.mode.is_empty() => continue,
+                measured => measured?,
+            };
             if mode == Mode::ReadLoop {
                 floor = measured.mb_per_s;
             }
@@ -181,6 +205,7 @@ fn line(one: &Measured, floor: f64) -> String {
         Mode::Sequential => "sequential",
         Mode::Shuffled => "shuffled",
         Mode::Random => "random",
+        Mode::Clips => "clips",
     };
     let cache = match one.cache {
         Cache::Warm => "warm",

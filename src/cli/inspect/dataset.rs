@@ -49,7 +49,10 @@ fn print(
     writeln!(out, "{}: {}", dir.display(), target.join(", "))?;
     let stored = match dataset.shards.len() {
         0 => counts.bytes,
-        _ => dataset.shards.iter().map(|shard| shard.bytes).sum(),
+        _ => dataset
+            .shards
+            .iter()
+            .fold(0_u64, |sum, shard| sum.saturating_add(shard.bytes)),
     };
     let samples = count(counts.done, "sample");
     match dataset.shards.len() {

@@ -9,6 +9,7 @@ use kpack::pipeline::Part;
 use kpack::sample::Size;
 use kpack::worker::Limits;
 
+use crate::cli::fetching::WhilePacking;
 use crate::cli::values::{self, Frames, MaxFailures};
 
 /// What goes in and where it goes out.
@@ -176,6 +177,8 @@ pub(crate) struct Run {
     pub(crate) max_failures: MaxFailures,
     #[command(flatten)]
     pub(crate) limits: WorkerLimits,
+    #[command(flatten)]
+    pub(crate) fetch: WhilePacking,
     /// Print the plan and its problems, write nothing
     #[arg(long)]
     pub(crate) dry_run: bool,

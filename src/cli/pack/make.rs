@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 
 use kpack::sample::{Class, Made, Recipe, SampleError, Stage};
-use kpack::source::Clip;
+use kpack::source::{Clip, Span};
 use kpack::worker::{Worker, Workers};
 
 /// Makes the sample of `clip`.
@@ -41,9 +41,17 @@ fn open(clip: &Clip) -> Result<Arc<File>, SampleError> {
 pub(super) fn weight(clip: &Clip) -> u64 {
     /// Bytes of a second of a usual video.
     const SECOND: f64 = 200_000.0;
-    if let Some((span, end)) = clip.span.and_then(|span| Some((span, span.end?))) {
-        return (end.since(span.start).secs() * SECOND) as u64;
-    }
-    let meta = clip.media.as_ref().and_then(|path| path.metadata().ok());
-    meta.map_or(0, |meta| meta.len())
+    let of = |span: Option<Span>| {
+        let (span, end) = span.and_then(|span| Some((span, span.end?)))?;
+        Some((end.since(span.start).secs() * SECOND) as u64)
+    };
+    let file = || {
+        let meta = clip.media.as_ref().and_then(|path| path.metadata().ok());
+        meta.map(|meta| meta.len())
+    };
+    // A clip that is still to be fetched has no file.
+    of(clip.span)
+        .or_else(file)
+        .or_else(|| of(clip.asked))
+        .unwrap_or(0)
 }

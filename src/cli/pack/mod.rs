@@ -3,6 +3,7 @@
 pub(crate) mod args;
 mod columns;
 mod dry_run;
+mod feeding;
 mod make;
 mod progress;
 mod report;
@@ -23,7 +24,7 @@ use kpack_formats::{Compression, Schema, WriteOptions};
 use self::args::{
     CompressKind, Files, FrameNames, InOut, LayoutKind, OnErrorKind, SchemaKind, Shards,
 };
-pub(crate) use self::resolve::{Defaults, Shape};
+pub(crate) use self::resolve::{Defaults, Shape, resolve};
 use super::values::MaxFailures;
 use super::{Common, Exit, inputs};
 
@@ -40,6 +41,13 @@ pub(crate) fn maker(
     common: &Common,
 ) -> impl Fn(&Clip, &Recipe, &mut Worker) -> Result<Made, SampleError> + Sync {
     let workers = super::worker::workers(limits.of_clip(), common.quiet);
+    move |clip, recipe, worker| make::make(clip, recipe, &workers, worker)
+}
+
+/// As [`maker`], always in this process.
+pub(crate) fn maker_here()
+-> impl Fn(&Clip, &Recipe, &mut Worker) -> Result<Made, SampleError> + Sync {
+    let workers = kpack::worker::Workers::in_process();
     move |clip, recipe, worker| make::make(clip, recipe, &workers, worker)
 }
 
@@ -212,6 +220,10 @@ impl<'a> Job<'a> {
             annotations_only: false,
             window: self.io.clip_window,
         };
+        if let (true, Some(dir)) = (self.run.fetch.fetch, &options.media_dir) {
+            let created = std::fs::create_dir_all(dir);
+            created.map_err(kpack::Error::io("cannot create", dir))?;
+        }
         let mut input = source::read(&self.io.inputs, &options).map_err(inputs::fault)?;
         self.refuse_cut_packets(&input)?;
         input.notes.extend(self.class_warning(&input));

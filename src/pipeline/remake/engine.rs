@@ -96,6 +96,7 @@ impl<'a> Engine<'a> {
                 (row, None)
             }
             Work::Skipped(reason) => (OutcomeRow::skipped(clip, index, &reason), None),
+            Work::Left => return Ok(ControlFlow::Break(())),
             Work::Failed(e) => (OutcomeRow::failed(clip, index, &e), Some(e)),
             Work::Fatal(e) => return Err(e),
         };

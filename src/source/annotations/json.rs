@@ -10,18 +10,18 @@
 //!
 //! Fields without a role are kept with the clip.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::io::{BufRead, ErrorKind, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use kpack_formats::Meta;
 use serde::de::{Deserializer as _, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::columns::{Columns, Role};
-use super::row::{self, Cells, Window};
+use super::columns::Columns;
+use super::object::{Object, Place};
+use super::row::{self, Window};
 use crate::bounded::brief;
 use crate::source::raw::{Gather, Raw, shown};
 use crate::{Error, Result, bounded};
@@ -53,13 +53,6 @@ pub(in crate::source) fn sniff_lines(path: &Path, head: &[u8]) -> bool {
 fn start(head: &[u8]) -> &[u8] {
     let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
     head.trim_ascii_start()
-}
-
-/// Where a row's text begins.
-#[derive(Clone, Copy)]
-struct Place {
-    line: u64,
-    column: usize,
 }
 
 /// Turns entries into rows.
@@ -309,66 +302,6 @@ impl<'a, 'b> Rows<'a, 'b> {
         let folder = self.path.parent().unwrap_or(Path::new(""));
         self.gather.place(&mut raw, folder);
         self.gather.rows.push(raw);
-    }
-}
-
-/// One object and what its fields mean.
-struct Object<'a> {
-    columns: &'a Columns,
-    object: &'a Meta,
-    place: Place,
-}
-
-impl Object<'_> {
-    fn value(&self, role: Role) -> Option<&Value> {
-        let name = self.columns.names().get(self.columns.place(role)?)?;
-        self.object.get(name)
-    }
-}
-
-impl Cells for Object<'_> {
-    fn get(&self, role: Role) -> Result<Option<Cow<'_, str>>, String> {
-        let text = match self.value(role) {
-            None | Some(Value::Null) => return Ok(None),
-            Some(Value::String(text)) => Cow::Borrowed(text.trim()),
-            Some(Value::Number(number)) => Cow::Owned(number.to_string()),
-            Some(other) => {
-                let other = brief(&other.to_string());
-                let message = format!("{other} is neither a text nor a number");
-                return Err(self.at(role, &message));
-            }
-        };
-        Ok((!text.is_empty()).then_some(text))
-    }
-    fn labels(&self) -> Result<Vec<String>, String> {
-        let role = match self.columns.place(Role::Label) {
-            Some(_) => Role::Label,
-            None => Role::Labels,
-        };
-        let Some(Value::Array(list)) = self.value(role) else {
-            return Ok(self.get(role)?.map(Cow::into_owned).into_iter().collect());
-        };
-        let text = |value: &Value| match value {
-            Value::String(text) => Ok(text.trim().to_owned()),
-            Value::Number(number) => Ok(number.to_string()),
-            other => Err(self.at(role, &format!("{} is no class", brief(&other.to_string())))),
-        };
-        list.iter().map(text).collect()
-    }
-    fn media(&self) -> Role {
-        let roles = [Role::Path, Role::Id, Role::Url];
-        let found = roles.into_iter().find(|r| self.columns.place(*r).is_some());
-        found.unwrap_or(Role::Path)
-    }
-    fn path(&self) -> PathBuf {
-        let path = self.get(Role::Path).ok().flatten();
-        path.map_or_else(PathBuf::new, |path| PathBuf::from(&*path))
-    }
-    fn at(&self, role: Role, message: &str) -> String {
-        let place = self.columns.place(role);
-        let name = place.and_then(|place| self.columns.names().get(place));
-        let name = name.map_or("", String::as_str);
-        format!(" column {} ({name}): {message}", self.place.column)
     }
 }
 

@@ -13,6 +13,7 @@ mod columns;
 pub(super) mod json;
 pub(super) mod list;
 pub(super) mod merge;
+mod object;
 mod row;
 pub(super) mod table;
 

@@ -82,13 +82,7 @@ pub(in crate::source) fn fill(
 
 /// `split` by its usual name, if it has one.
 pub(in crate::source) fn usual_split(split: &str) -> String {
-    let lower = split.to_ascii_lowercase();
-    let usual = match lower.as_str() {
-        "training" => Some("train"),
-        "testing" => Some("test"),
-        other => split_name(other),
-    };
-    one_line(usual.unwrap_or(split).to_owned())
+    one_line(split_name(split).unwrap_or(split).to_owned())
 }
 
 /// An end below zero stands in lists of AVA's videos, where the start is the annotated instant.

@@ -282,6 +282,22 @@ pub(in crate::source) fn read_ava(
     read_as(path, from, gather, Some(shape))
 }
 
+/// Why a record cannot be read.
+fn unread(path: &Path, record: &ByteRecord, e: csv::Error) -> Error {
+    match e.kind() {
+        csv::ErrorKind::Io(e) if e.kind() == ErrorKind::FileTooLarge => {
+            let (line, byte) = record.position().map_or((1, 0), |p| (p.line(), p.byte()));
+            let most = bounded::LINE;
+            let why = "is a quote never closed, or is this no table?";
+            let message =
+                format!("line {line} (at byte {byte}): the row is longer than {most} bytes: {why}");
+            let path = path.to_owned();
+            Error::Input { path, message }
+        }
+        _ => Error::io("cannot read", path)(e.into()),
+    }
+}
+
 fn read_as(
     path: &Path,
     from: &mut dyn BufRead,
@@ -304,19 +320,7 @@ fn read_as(
     let mut next = |record: &mut ByteRecord| -> Result<Option<(u64, bool)>> {
         reader.get_mut().row();
         let read = reader.read_byte_record(record);
-        let read = read.map_err(|e| match e.kind() {
-            csv::ErrorKind::Io(e) if e.kind() == ErrorKind::FileTooLarge => {
-                let (line, byte) = record.position().map_or((1, 0), |p| (p.line(), p.byte()));
-                let most = bounded::LINE;
-                let why = "is a quote never closed, or is this no table?";
-                let message = format!(
-                    "line {line} (at byte {byte}): the row is longer than {most} bytes: {why}"
-                );
-                let path = path.to_owned();
-                Error::Input { path, message }
-            }
-            _ => Error::io("cannot read", path)(e.into()),
-        })?;
+        let read = read.map_err(|e| unread(path, record, e))?;
         // A record's own position is before the blank lines above it, so it is counted back from
         // its end. The LF of a CRLF is only read, and counted, with the record behind it.
         let end = reader.position();

@@ -1,6 +1,7 @@
 //! `kpack convert`: nothing is lost between any two formats, and other people's shards come in.
 
 mod imports;
+mod mds;
 mod options;
 mod pairs;
 

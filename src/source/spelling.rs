@@ -17,6 +17,7 @@ pub enum Spelling {
 }
 
 impl Spelling {
+    #[cfg(test)]
     const ALL: [Spelling; 4] = [
         Spelling::Raw,
         Spelling::Underscore,
@@ -54,26 +55,53 @@ impl Spelling {
 
 /// Finds the class that a folder's name means, in whatever spelling.
 #[derive(Debug, Default)]
-pub(super) struct Names(BTreeMap<String, String>);
+pub(crate) struct Names(BTreeMap<String, Meant>);
+
+/// What a spelling means.
+#[derive(Debug)]
+enum Meant {
+    /// The class of this index, and its name.
+    Class(usize, String),
+    /// One of several classes.
+    Several,
+}
 
 impl Names {
-    pub(super) fn new(names: &[String]) -> Self {
-        let mut map: BTreeMap<String, String> = BTreeMap::new();
-        // An exact name wins over the spelling of another.
-        for spelling in Spelling::ALL.into_iter().rev() {
-            for name in names.iter().filter(|name| !name.is_empty()) {
-                map.insert(spelling.folder(name), name.clone());
+    /// Of the classes `names`; an empty name is none.
+    pub(crate) fn new(names: &[String]) -> Self {
+        let mut map: BTreeMap<String, Meant> = BTreeMap::new();
+        for spelling in [Spelling::Underscore, Spelling::Dash, Spelling::Torchvision] {
+            for (index, name) in names.iter().enumerate().filter(|(_, n)| !n.is_empty()) {
+                let meant = map
+                    .entry(spelling.folder(name))
+                    .or_insert_with(|| Meant::Class(index, name.clone()));
+                if !matches!(meant, Meant::Class(_, known) if known == name) {
+                    *meant = Meant::Several;
+                }
             }
+        }
+        // A name as it is means itself, whatever else could be spelled so.
+        for (index, name) in names.iter().enumerate().filter(|(_, n)| !n.is_empty()) {
+            let raw = Spelling::Raw.folder(name);
+            map.insert(raw, Meant::Class(index, name.clone()));
         }
         Self(map)
     }
 
-    /// The class's name; `None` if no name is known that could be spelled so.
-    pub(super) fn of(&self, folder: &str) -> Option<&str> {
-        self.0.get(folder).map(String::as_str)
+    /// Index and name of the class; `None` if no name is known that could be spelled so, or several.
+    pub(crate) fn find(&self, folder: &str) -> Option<(usize, &str)> {
+        match self.0.get(folder)? {
+            Meant::Class(index, name) => Some((*index, name)),
+            Meant::Several => None,
+        }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    /// The class's name, as [`Names::find`] has it.
+    pub(crate) fn of(&self, folder: &str) -> Option<&str> {
+        self.find(folder).map(|(_, name)| name)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
@@ -96,6 +124,11 @@ mod tests {
             }
         }
         assert_eq!(known.of("skiing"), None);
+        let close = ["high jump", "high_jump", "(a) b", "a b"].map(str::to_owned);
+        let known = Names::new(&close);
+        assert_eq!(known.find("high_jump"), Some((1, "high_jump")));
+        assert_eq!(known.find("high-jump"), Some((0, "high jump")));
+        assert_eq!(known.find("a_b"), None, "two classes are spelled so");
         let torchvision = Spelling::Torchvision.folder("massaging person's head");
         assert_eq!(torchvision, "massaging_persons_head");
     }

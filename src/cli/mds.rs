@@ -1,0 +1,62 @@
+//! `kpack convert --to mds`: MosaicML's format, which is written anew each time.
+
+use std::path::Path;
+
+use kpack::convert::{Conversion, MdsOptions, MdsWritten};
+use kpack::source::Input;
+use serde_json::json;
+
+use super::out::{self, bytes, count};
+use super::signals::Signals;
+use super::{Common, Exit};
+
+/// Most failures that are shown one by one.
+const SHOWN: usize = 20;
+
+/// Writes and reports.
+pub(super) fn run(
+    conversion: &Conversion,
+    input: &Input,
+    dir: &Path,
+    options: MdsOptions,
+    common: &Common,
+) -> anyhow::Result<Exit> {
+    let signals = Signals::listen()?;
+    let written = conversion.write_mds(input, dir, options, signals.stop())?;
+    for failure in written.failed.iter().take(SHOWN) {
+        out::say(format_args!(
+            "kpack: {}: {}",
+            failure.key,
+            failure.full_reason()
+        ));
+    }
+    if common.json {
+        let MdsWritten {
+            samples, shards, ..
+        } = written;
+        let failed: Vec<_> = (written.failed.iter())
+            .map(|e| json!({ "key": e.key, "class": e.class, "reason": e.full_reason() }))
+            .collect();
+        out::print_json(&json!({
+            "samples": samples, "shards": shards, "bytes": written.bytes, "failed": failed,
+            "folders": written.folders, "finished": !written.stopped,
+        }))?;
+    } else if !common.quiet {
+        out::say(format_args!(
+            "{} in {}, {}: {}",
+            count(written.samples, "sample"),
+            count(written.shards, "shard"),
+            bytes(written.bytes),
+            dir.display()
+        ));
+        if !written.failed.is_empty() {
+            let failed = count(written.failed.len() as u64, "sample");
+            out::say(format_args!("{failed} could not be written"));
+        }
+    }
+    Ok(match (written.stopped, written.failed.is_empty()) {
+        (true, _) => signals.exit().unwrap_or(Exit::Interrupted),
+        (false, true) => Exit::Done,
+        (false, false) => Exit::SomeFailed,
+    })
+}
