@@ -134,12 +134,20 @@ fn print(survey: &Survey, groups: Option<&[GroupCount]>) -> anyhow::Result<()> {
             }
         }
         write!(out, "{}", if survey.classes.is_empty() { "" } else { "\n" })?;
-        let classes = grouped(survey.classes.len() as u64);
+        let classes = count_classes(survey.classes.len());
         let (rows, unlabelled) = (count(survey.rows, "row"), grouped(survey.unlabelled));
-        writeln!(out, "{classes} classes, {rows}, {unlabelled} unlabelled")?;
+        writeln!(out, "{classes}, {rows}, {unlabelled} unlabelled")?;
         for (split, rows) in &survey.splits {
             writeln!(out, "  {split}: {}", count(*rows, "clip"))?;
         }
         Ok(())
     })
+}
+
+/// `1 class`, `2 classes`.
+pub(super) fn count_classes(n: usize) -> String {
+    match n {
+        1 => "1 class".to_owned(),
+        n => format!("{} classes", grouped(n as u64)),
+    }
 }

@@ -7,6 +7,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser};
 use kpack::lists::{GatherOptions, Written, gather, write};
 use kpack_formats::lists::{CONSUMERS, Consumer, consumer};
 
+use super::classes::count_classes;
 use super::out::{count, grouped, say};
 use super::pack::Watch;
 use super::{Common, Exit, out};
@@ -18,8 +19,8 @@ Examples:
   kpack list out --for pytorchvideo --absolute          of a dataset that kpack packed
   kpack list videos --for dmvr --shuffle 7 --prefix /data/videos
 
-DIR is a packed dataset (its rows that are done), a tree of frame folders, or a folder of media,
-of which each file is opened and its first frame decoded. Splits and classes are those of the
+DIR is a packed dataset (its rows that are done), a tree of frame folders, or a folder of media.
+Of each media file and each folder of frames the first frame is decoded. Splits and classes are those of the
 dataset, or the folders: DIR/class/clip, DIR/split/class/clip. Clips that are not there, that do
 not decode, or whose line the consumer would misread are in left-out.jsonl with the reason.
 
@@ -55,7 +56,7 @@ pub(crate) struct List {
     /// Class names that fix the class index, of a folder of media or frames
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
-    /// Decode every media file to its end, and leave out what has errors
+    /// Decode every media file to its end and every frame of folders, and leave out what has errors
     #[arg(long)]
     decode: bool,
     /// Replace lists of another content
@@ -112,10 +113,7 @@ fn summary(written: &Written, out: &std::path::Path) {
         say("no list is written: there is no clip that could be in one");
     }
     if let Some(map) = written.maps.first() {
-        let names = match written.classes {
-            1 => "1 class".to_owned(),
-            n => format!("{} classes", grouped(n as u64)),
-        };
+        let names = count_classes(written.classes);
         say(format_args!("{}: {names}", map.display()));
     }
     for note in &written.notes {

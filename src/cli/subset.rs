@@ -141,9 +141,12 @@ impl Subset {
         };
         select::write(&input, shape, &mut rows)?;
         let report = self.report(&input, &selected);
-        write(&labels, names(&input).as_bytes())?;
-        write(&about, format!("{report:#}\n").as_bytes())?;
-        write(&self.out, &rows)?;
+        let files = [
+            (&labels, names(&input).into_bytes()),
+            (&about, format!("{report:#}\n").into_bytes()),
+            (&self.out, rows),
+        ];
+        write(&files, self.overwrite)?;
         if common.json {
             out::print_json(&report)?;
         }
@@ -224,7 +227,8 @@ impl Subset {
             carved,
         } = *selected;
         let (clips, out) = (out::count(clips, "clip"), self.out.display());
-        out::say(format_args!("{out}: {clips} of {classes} classes"));
+        let of = classes::count_classes(classes);
+        out::say(format_args!("{out}: {clips} of {of}"));
         for (count, what) in [
             (problems, "missing or not understood"),
             (others, "of other classes"),
@@ -258,6 +262,33 @@ fn names(input: &Input) -> String {
     lines.collect()
 }
 
-fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    Ok(write_atomic(path, bytes)?)
+/// Writes all files, or, where they were not there before, none: what a full disk leaves would
+/// refuse the same command later.
+fn write(files: &[(&PathBuf, Vec<u8>)], overwrite: bool) -> Result<()> {
+    for (i, (path, bytes)) in files.iter().enumerate() {
+        if let Err(e) = write_atomic(path, bytes) {
+            let done = files.iter().take(if overwrite { 0 } else { i });
+            for (path, _) in done {
+                // The error that is told is the one that led here.
+                let _ = std::fs::remove_file(path);
+            }
+            return Err(e.into());
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_not_be_written_whole_leaves_nothing_in_the_way() -> std::io::Result<()> {
+        let dir = tempfile::tempdir()?;
+        let (first, last) = (dir.path().join("labels"), dir.path().join("no/such/folder"));
+        let files = [(&first, vec![1]), (&last, vec![2])];
+        assert!(write(&files, false).is_err() && !first.exists());
+        assert!(write(&files, true).is_err() && first.exists());
+        Ok(())
+    }
 }

@@ -1,10 +1,13 @@
 //! Is a clip there, does it decode, and what does its consumer need to know of it?
 
+use std::path::Path;
+
 use kpack_formats::lists::{Consumer, Entry, FrameFiles, Wants};
 
-use super::{Candidate, Is, Paths, boxes, frames};
+use super::{Candidate, Is, Paths, boxes, frames, pictures};
 use crate::probe::{Depth, Probed, probe};
 use crate::sample::Class;
+use crate::source;
 
 /// Seconds by which a file may go on behind its clip and still be that clip alone.
 const MORE: f64 = 0.5;
@@ -26,7 +29,7 @@ pub(super) fn examine(
     entry.path = paths.name(&entry.place, &candidate.file).map_err(plain)?;
     match candidate.is {
         Is::Folder => {
-            let files = folder(candidate)?;
+            let files = folder(candidate, paths.options.decode)?;
             entry.frames = Some(files.count);
             entry.files = Some(files);
         }
@@ -38,16 +41,33 @@ pub(super) fn examine(
         return Err(plain(reason.to_owned()));
     }
     if consumer.boxes {
-        entry.boxes = boxes::read(candidate.json.as_deref()).map_err(plain)?;
+        (entry.boxes, entry.rate) = boxes::read(candidate.json.as_deref()).map_err(plain)?;
     }
     Ok(entry)
 }
 
-fn folder(candidate: &Candidate) -> Result<FrameFiles, Refusal> {
-    frames::files(&candidate.file).map_err(|reason| match candidate.file.exists() {
+fn folder(candidate: &Candidate, all: bool) -> Result<FrameFiles, Refusal> {
+    let folder = &candidate.file;
+    let files = frames::files(folder).map_err(|reason| match folder.exists() {
         true => (Some(Class::Corrupt), reason),
         false => (Some(Class::Missing), "not found".to_owned()),
-    })
+    })?;
+    pictures::check(folder, &files, all).map_err(|reason| (Some(Class::Corrupt), reason))?;
+    Ok(files)
+}
+
+/// Why a file is not there.
+fn missing(candidate: &Candidate) -> Refusal {
+    let as_named =
+        candidate.is == Is::Proven && candidate.file == Path::new(&candidate.entry.place);
+    let reason = match as_named && candidate.file.is_relative() {
+        true => {
+            "not found: the dataset names it relative to the folder that kpack packed in, so run \
+             kpack list there"
+        }
+        false => "not found",
+    };
+    (Some(Class::Missing), reason.to_owned())
 }
 
 fn file(
@@ -67,15 +87,17 @@ fn file(
     let Some(depth) = depth else {
         return match candidate.file.is_file() {
             true => Ok(()),
-            false => Err((Some(Class::Missing), "not found".to_owned())),
+            false => Err(missing(candidate)),
         };
     };
-    let found =
-        probe(&candidate.file, depth).map_err(|problem| (Some(problem.class), problem.reason))?;
+    let found = probe(&candidate.file, depth).map_err(|problem| match problem.class {
+        Class::Missing => missing(candidate),
+        class => (Some(class), problem.reason),
+    })?;
     fits(consumer, &found)?;
     if paths.options.decode && found.decode_errors > 0 {
-        let errors = found.decode_errors;
-        let reason = format!("decodes with {errors} errors");
+        let errors = source::count(found.decode_errors, "error");
+        let reason = format!("decodes with {errors}");
         return Err((Some(Class::Corrupt), reason));
     }
     if count {

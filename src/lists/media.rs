@@ -34,6 +34,15 @@ pub(super) fn candidates(
         let place = source.strip_prefix(dir).unwrap_or(source);
         let place = place.to_string_lossy().into_owned();
         match (clip.media, row.problem) {
+            // The row has a name for it, which is not that of the file.
+            (Some(file), None) if file.strip_prefix(dir).unwrap_or(&file).to_str().is_none() => {
+                gathered.left_out.push(LeftOut {
+                    path: place,
+                    split: clip.split,
+                    class: None,
+                    reason: "the name is not UTF-8: rename it".to_owned(),
+                });
+            }
             (Some(file), None) => candidates.push(Candidate {
                 split: clip.split,
                 json: None,

@@ -14,6 +14,7 @@ mod dataset;
 mod examine;
 mod frames;
 mod media;
+mod pictures;
 mod write;
 
 use std::path::{Path, PathBuf};
@@ -38,7 +39,7 @@ pub struct GatherOptions {
     pub absolute: bool,
     /// A file that fixes the class indexes of a folder of media or frames.
     pub labels: Option<PathBuf>,
-    /// Decodes every media file to its end; what has errors is left out.
+    /// Decodes every media file to its end and every frame of folders; what has errors is left out.
     pub decode: bool,
     /// Threads that look into files.
     pub threads: usize,

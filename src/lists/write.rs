@@ -64,6 +64,7 @@ pub fn write(
         ..Written::default()
     };
     let mut files: Vec<(PathBuf, String)> = Vec::new();
+    let (mut notes, mut splits) = (Vec::new(), 0);
     let classes = match consumer.classes_are_folders {
         true => folders(&gathered.entries, &mut written.notes),
         false => gathered.classes,
@@ -82,7 +83,8 @@ pub fn write(
             })
         });
         written.left_out.extend(refused);
-        add_notes(&mut written.notes, rendered.notes);
+        notes.extend(rendered.notes.into_iter().map(|note| (split.clone(), note)));
+        splits += 1;
         if rendered.written > 0 {
             let file = out.join(consumer.file(&split));
             files.push((file.clone(), rendered.text));
@@ -93,6 +95,7 @@ pub fn write(
             });
         }
     }
+    add_notes(&mut written.notes, &notes, splits);
     written.classes = classes.iter().filter(|name| !name.is_empty()).count();
     if written.classes > 0 {
         for (name, text) in maps(consumer, &classes) {
@@ -106,8 +109,14 @@ pub fn write(
     Ok(written)
 }
 
-fn add_notes(notes: &mut Vec<String>, new: Vec<String>) {
-    for note in new {
+/// Adds what is to be known of the lists, each with its split; without where it is true of all.
+fn add_notes(notes: &mut Vec<String>, new: &[(String, String)], splits: usize) {
+    for (split, note) in new {
+        let of_all = new.iter().filter(|(_, other)| other == note).count() == splits;
+        let note = match of_all {
+            true => note.clone(),
+            false => format!("{split}: {note}"),
+        };
         if !notes.contains(&note) {
             notes.push(note);
         }

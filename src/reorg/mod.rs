@@ -10,6 +10,7 @@
 //! by the same call: what is at its place already is left there.
 
 mod journal;
+mod links;
 mod place;
 mod plan;
 #[cfg(test)]
@@ -126,7 +127,7 @@ pub struct Report {
 ///
 /// # Errors
 /// [`Error::Usage`] where two classes would share a folder; [`Error::Io`] where OUT or its journal
-/// cannot be written. What is wrong with one file only is counted and named in the report.
+/// cannot be written, and on a full disk. What is wrong with one file only is counted and named in the report.
 pub fn reorg(
     input: &Input,
     out: &Path,
@@ -134,7 +135,7 @@ pub fn reorg(
     progress: &dyn Progress,
     stop: &AtomicBool,
 ) -> Result<Report> {
-    let plan = plan::plan(input, arrange)?;
+    let mut plan = plan::plan(input, arrange)?;
     let mut report = Report {
         files: plan.items.len() as u64,
         notes: plan.notes,
@@ -149,6 +150,9 @@ pub fn reorg(
         true => None,
         false => Some(journal::Journal::open(out)?),
     };
+    if arrange.by == By::Move && !arrange.dry_run {
+        links::last(&mut plan.items, out);
+    }
     progress.planned(report.files, 0);
     let mut items = plan.items.as_slice();
     while !items.is_empty() && !stop.load(Ordering::Relaxed) {
@@ -157,12 +161,23 @@ pub fn reorg(
         items = rest;
         let place = |item: &plan::Item| place::place(item, out, arrange);
         let fates: Vec<_> = workers.install(|| some.par_iter().map(place).collect());
-        for (item, (outcome, reason)) in some.iter().zip(fates) {
+        let mut full = None;
+        for (item, fate) in some.iter().zip(fates) {
+            let (outcome, reason) = match fate {
+                Ok(fate) => fate,
+                Err(e) => {
+                    full.get_or_insert(e);
+                    continue;
+                }
+            };
             let row = item.arranged(outcome, reason);
             if let Some(journal) = &mut journal {
                 journal.add(&row)?;
             }
             report.count(row, progress);
+        }
+        if let Some(e) = full {
+            return Err(e);
         }
     }
     report.remaining = items.len() as u64;

@@ -9,28 +9,40 @@ use kpack_formats::atomic::temporary;
 
 use super::plan::Item;
 use super::{Arrange, By, Fate};
+use crate::{Error, Result};
 
 /// What became of a file, and why where it is not at its place.
 pub(super) type Told = (Fate, Option<String>);
 
 /// Puts one file to its place, or finds out why that cannot be.
-pub(super) fn place(item: &Item, out: &Path, arrange: &Arrange) -> Told {
+///
+/// # Errors
+/// A full disk: no other file would fare better.
+pub(super) fn place(item: &Item, out: &Path, arrange: &Arrange) -> Result<Told> {
     let file = match &item.file {
         Ok(file) => file,
-        Err(reason) => return (Fate::Failed, Some(reason.replace(['\n', '\r'], " "))),
+        Err(reason) => return Ok((Fate::Failed, Some(reason.replace(['\n', '\r'], " ")))),
     };
     let to = out.join(&item.place);
     let told = match arrange.dry_run {
         true => look(file, &to, item.after.as_deref(), arrange.by),
-        false => put(file, &to, item.after.is_some(), arrange.by),
+        false => item
+            .lead(file)
+            .and_then(|()| put(file, &to, item.after.is_some(), arrange.by)),
     };
-    told.unwrap_or_else(|e| {
-        let hint = match e.kind() {
-            ErrorKind::CrossesDevices => " (on another file system: --by copy or symlink)",
-            _ => "",
-        };
-        (Fate::Failed, Some(format!("cannot be placed: {e}{hint}")))
-    })
+    told.or_else(|e| failed(e, &to))
+}
+
+/// What an error says of a file.
+pub(super) fn failed(e: io::Error, to: &Path) -> Result<Told> {
+    let hint = match e.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            return Err(Error::io("cannot place", to)(e));
+        }
+        ErrorKind::CrossesDevices => " (on another file system: --by copy or symlink)",
+        _ => "",
+    };
+    Ok((Fate::Failed, Some(format!("cannot be placed: {e}{hint}"))))
 }
 
 /// What a dry run tells.
@@ -147,7 +159,7 @@ fn is_same_name(a: &Path, b: &Path) -> io::Result<bool> {
     }
 }
 
-fn is_link(path: &Path) -> bool {
+pub(super) fn is_link(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|meta| meta.is_symlink())
 }
 
@@ -171,11 +183,11 @@ fn names(_: &fs::Metadata) -> u64 {
 }
 
 #[cfg(unix)]
-fn symlink(file: &Path, to: &Path) -> io::Result<()> {
+pub(super) fn symlink(file: &Path, to: &Path) -> io::Result<()> {
     std::os::unix::fs::symlink(std::path::absolute(file)?, to)
 }
 #[cfg(windows)]
-fn symlink(file: &Path, to: &Path) -> io::Result<()> {
+pub(super) fn symlink(file: &Path, to: &Path) -> io::Result<()> {
     std::os::windows::fs::symlink_file(std::path::absolute(file)?, to)
 }
 

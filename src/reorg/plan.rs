@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
+use super::links::Moves;
 use super::{Arrange, Arranged, By, Fate, Spelling};
 use crate::source::spelling::Names;
-use crate::source::{Clip, Input};
+use crate::source::{Clip, Input, count};
 use crate::{Error, Result};
 
 /// A file and its place.
@@ -19,6 +20,8 @@ pub(super) struct Item {
     pub(super) place: PathBuf,
     /// A file of the input before it that has the same place.
     pub(super) after: Option<PathBuf>,
+    /// Of a link to a file that is moved too, where that goes.
+    pub(super) moves: Option<Moves>,
     label: Option<String>,
     split: Option<String>,
 }
@@ -70,6 +73,7 @@ pub(super) fn plan(input: &Input, arrange: &Arrange) -> Result<Plan> {
             source: clip.source.clone(),
             place,
             after,
+            moves: None,
             label,
             split: clip.split.clone(),
         });
@@ -80,7 +84,8 @@ pub(super) fn plan(input: &Input, arrange: &Arrange) -> Result<Plan> {
     let unlabelled = items.iter().filter(|item| item.label.is_none()).count();
     if arrange.layout.has_class() && unlabelled > 0 {
         notes.push(format!(
-            "{unlabelled} files without a class get no class folder"
+            "{} without a class: no class folder",
+            count(unlabelled as u64, "file")
         ));
     }
     Ok(Plan { items, notes })
@@ -100,11 +105,11 @@ fn of_no_name(unknown: HashSet<String>) -> String {
     let mut unknown: Vec<String> = unknown.into_iter().collect();
     unknown.sort_unstable();
     let some = &unknown[..unknown.len().min(5)];
-    format!(
-        "{} classes are not in the labels file and keep their name: {}",
-        unknown.len(),
-        some.join(", ")
-    )
+    let classes = match unknown.len() {
+        1 => "1 class is not in the labels file and keeps its name".to_owned(),
+        n => format!("{n} classes are not in the labels file and keep their name"),
+    };
+    format!("{classes}: {}", some.join(", "))
 }
 
 fn file(clip: &Clip, problem: Option<&str>) -> Result<PathBuf, String> {
@@ -182,10 +187,13 @@ fn place(clip: &Clip, file: Option<&Path>, label: Option<&str>, arrange: &Arrang
 }
 
 /// How many items may be placed at once: up to `most`, and none whose place another one of them
-/// takes.
+/// takes, nor links among the files to which they lead.
 pub(super) fn stretch(items: &[Item], most: usize) -> usize {
     let mut places: HashSet<&Path> = HashSet::new();
+    let links = |item: &Item| item.moves.is_some();
+    let first = items.first().is_some_and(links);
     let some = items.iter().take(most.max(1));
+    let some = some.take_while(|item| links(item) == first);
     let free = some.take_while(|item| places.insert(item.place.as_path()));
     free.count().max(1)
 }

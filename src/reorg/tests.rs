@@ -280,3 +280,50 @@ fn what_a_crash_left_is_taken_up() {
     assert_eq!(run(&media, &out, &by_copy, u64::MAX).placed, 1);
     assert!(!out.join(".b.mp4.tmp").exists());
 }
+
+#[cfg(unix)]
+#[test]
+fn links_follow_files_that_are_moved_with_them() {
+    use std::os::unix::fs::symlink;
+
+    let dir = tempfile::tempdir().unwrap();
+    let (media, out) = (dir.path().join("in"), dir.path().join("out"));
+    tree(&media, &[("z/file.mp4", "x"), ("a/same.mp4", "y")]);
+    symlink("../z/file.mp4", media.join("a/link.mp4")).unwrap();
+    symlink("../a/same.mp4", media.join("z/same.mp4")).unwrap();
+    let arrange = Arrange {
+        layout: TreeLayout::Flat,
+        by: By::Move,
+        ..Arrange::default()
+    };
+    let report = run(&media, &out, &arrange, u64::MAX);
+    assert_eq!((report.placed, report.duplicates), (3, 1), "{report:?}");
+    let names = content(&out);
+    assert_eq!(
+        names.keys().collect::<Vec<_>>(),
+        ["file.mp4", "link.mp4", "same.mp4"]
+    );
+    assert_eq!(names["link.mp4"], "x");
+    assert!(
+        fs::symlink_metadata(out.join("link.mp4"))
+            .unwrap()
+            .is_symlink()
+    );
+    // What is left still leads to its file.
+    assert_eq!(
+        content(&media).into_iter().collect::<Vec<_>>(),
+        [("z/same.mp4".into(), "y".into())]
+    );
+}
+
+#[test]
+fn a_full_disk_is_no_fault_of_a_file() {
+    for kind in [
+        std::io::ErrorKind::StorageFull,
+        std::io::ErrorKind::QuotaExceeded,
+    ] {
+        assert!(place::failed(kind.into(), Path::new("out/a.mp4")).is_err());
+    }
+    let told = place::failed(std::io::ErrorKind::PermissionDenied.into(), Path::new("a"));
+    assert_eq!(told.unwrap().0, Fate::Failed);
+}

@@ -6,12 +6,14 @@
 //! id,name    name,index      CSV or TSV, the header or the digits say which column is which
 //! ["name", ..]               JSON: the position is the index
 //! {"name": 12, ..}           JSON; {"12": "name", ..} too
+//! item { name: "n" id: 12 }  TensorFlow's label map, as AVA has it (`label_id` too)
 //! ```
 
 use std::path::Path;
 
 use serde_json::Value;
 
+use super::pbtxt;
 use super::raw::{one_line, shown};
 use crate::{Error, Result, bounded};
 
@@ -19,7 +21,7 @@ use crate::{Error, Result, bounded};
 pub(super) const MAX_INDEX: i64 = 999_999;
 
 /// Index and name, with the line (or position) for messages.
-type Entry = (i64, String, usize);
+pub(super) type Entry = (i64, String, usize);
 
 /// What a file says of classes, where it names no clips.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +53,9 @@ pub(super) fn sniff(head: &[u8]) -> Option<ClassKind> {
             b'0'..=b'9' => Some(ClassKind::Map),
             _ => index.then_some(ClassKind::Map),
         };
+    }
+    if pbtxt::is(text) {
+        return Some(ClassKind::Map);
     }
     let mut lines = text.lines().map(str::trim);
     let first = lines.next()?;
@@ -84,6 +89,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<String>> {
             )));
         }
         Some(b'[' | b'{') => json(text).map_err(bad)?,
+        Some(_) if pbtxt::is(text) => pbtxt::read(text).map_err(bad)?,
         Some(_) => lines(text).map_err(bad)?,
         None => return Err(bad("is empty: expected one class name a line".to_owned())),
     };
@@ -259,6 +265,23 @@ mod tests {
     }
 
     #[test]
+    fn a_label_map_of_tensorflow_names_its_indexes() {
+        let ava = "item {\n  name: \"bend/bow (at the waist)\"\n  id: 1\n}\n\
+                   item {\n  name: \"don't \\\"x\\\"\"\n  id: 3\n}\n";
+        let names = ["", "bend/bow (at the waist)", "", "don't \"x\""];
+        assert_eq!(parse(ava).unwrap(), names);
+        assert_eq!(sniff(ava.as_bytes()), Some(ClassKind::Map));
+        let other = "# AVA\nlabel { name: 'jump' label_id: 0 label_type: PERSON_MOVEMENT }\n\
+                     label{label_id:1,name:\"run\"}";
+        assert_eq!(parse(other).unwrap(), ["jump", "run"]);
+        // Names that only look like one.
+        assert_eq!(
+            parse("item\nlabel maker\n").unwrap(),
+            ["item", "label maker"]
+        );
+    }
+
+    #[test]
     fn holes_keep_their_place() {
         assert_eq!(parse("a\n\nb\n").unwrap(), ["a", "", "b"]);
         assert_eq!(parse("#1 a\n#3 b\n").unwrap(), ["", "a", "", "b"]);
@@ -273,5 +296,8 @@ mod tests {
         assert!(message("{\"a\": [1]}").contains("expected a JSON list"));
         assert!(message("").contains("is empty"));
         assert!(message("#0 a\nb\n").contains("line 2: `b` is not `#index name`"));
+        assert!(message("item {\n  name: \"a\"\n}\n").contains("line 3: an item without"));
+        assert!(message("item {\n  name: \"a\"\n  id: x\n}\n").contains("line 3: `x`"));
+        assert!(message("item {\n  name: \"a\"\n  id: 1\n").contains("line 1: an item that is"));
     }
 }

@@ -186,10 +186,7 @@ fn windows_of_ava_find_their_clips() {
     let csv = put(dir.path(), "a.csv", ava);
     let input = read(&[csv], &ReadOptions::default()).unwrap();
     let annotation = &input.rows[0].clip.columns["annotations"][0];
-    assert_eq!(
-        (&annotation["clip_timestamp"], &annotation["frame"]),
-        (&2.5.into(), &75.into())
-    );
+    assert_eq!(annotation["clip_timestamp"], 2.5);
 }
 
 #[test]

@@ -20,6 +20,7 @@ mod keys;
 mod locate;
 mod media_index;
 mod media_kind;
+mod pbtxt;
 mod raw;
 mod readers;
 mod repeats;
@@ -34,7 +35,9 @@ use std::path::PathBuf;
 pub use clip::{Clip, NamedBy, Span};
 pub(crate) use identity::identity;
 pub use input::{Input, Problem, Row};
+pub(crate) use raw::count;
 pub use readers::{READERS, Reader};
+pub(crate) use window::number_frames;
 
 use crate::{Error, Result, Time};
 use raw::{Cut, Gather, Naming, Raw};
@@ -60,8 +63,6 @@ pub struct ReadOptions {
     pub annotations_only: bool,
     /// Length of the clips around AVA's timestamps; 6 s without.
     pub window: Option<Time>,
-    /// Pictures per second, as a fraction, in which annotated frames are counted; 30 without.
-    pub frame_rate: Option<(u32, u32)>,
 }
 
 /// Reads every input into rows with unique keys, in the order in which they are named.
@@ -136,7 +137,7 @@ fn finish(mut raw: Raw, key: String, classes: &classes::ClassMap, gather: &Gathe
         Some(Cut::Nothing) => (None, raw.span),
         Some(Cut::Range(span)) => (Some(span), raw.span),
     };
-    raw.columns.extend(window::columns(&raw, gather.options));
+    raw.columns.extend(window::columns(&raw));
     Row {
         clip: Clip {
             key,
@@ -148,7 +149,7 @@ fn finish(mut raw: Raw, key: String, classes: &classes::ClassMap, gather: &Gathe
             },
             media: match raw.media {
                 _ if missing => None,
-                None if is_path => Some(raw.named),
+                None if is_path && !raw.named.as_os_str().is_empty() => Some(raw.named),
                 media => media,
             },
             span,

@@ -192,6 +192,9 @@ impl Gather<'_> {
     /// Fills in where a row's video lies: below `--media-dir`, else beside the annotation file,
     /// else below the working folder.
     pub(super) fn place(&mut self, raw: &mut Raw, folder: &Path) {
+        if raw.named.as_os_str().is_empty() {
+            return;
+        }
         raw.unseen = true;
         if raw.naming != Naming::Path {
             self.used_media_dir |= self.options.media_dir.is_some();
@@ -286,7 +289,7 @@ pub(super) fn shown(name: impl AsRef<OsStr>) -> String {
 }
 
 /// `1 file`, `2 files`.
-pub(super) fn count(n: u64, noun: &str) -> String {
+pub(crate) fn count(n: u64, noun: &str) -> String {
     format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
 }
 

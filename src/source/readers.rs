@@ -171,12 +171,22 @@ fn may_be_annotations(path: &Path) -> bool {
 
 fn file(path: &Path, wanted: Option<&'static Reader>, gather: &mut Gather<'_>) -> Result<()> {
     let named_media = path.file_name().and_then(by_name) == Some(true);
+    if wanted.is_none() && named_media && gather.options.annotations_only {
+        return Err(no_text(path, true));
+    }
     if wanted.is_none_or(|r| r.name == "media") && named_media {
         // A video that cannot be opened is one failed row, so it is not opened here.
         return media(path, &mut std::io::empty(), gather);
     }
     let before = gather.rows.len();
     let (head, mut from) = open(path)?;
+    let media_here = is_media(path, &head) || is_media_head(&head);
+    if wanted.is_none() && !media_here {
+        refuse_compressed(path, &head)?;
+    }
+    if gather.options.annotations_only && wanted.is_none() && (media_here || is_binary(&head)) {
+        return Err(no_text(path, media_here));
+    }
     let reader = match wanted.or_else(|| READERS.iter().find(|r| (r.sniff)(path, &head))) {
         Some(reader) => reader.read,
         // Bytes that are no text go to libav, which knows more containers than we do.
@@ -193,6 +203,40 @@ fn file(path: &Path, wanted: Option<&'static Reader>, gather: &mut Gather<'_>) -
         return Err(Error::Input { path, message });
     }
     Ok(())
+}
+
+/// Refuses what has to be unpacked first.
+fn refuse_compressed(path: &Path, head: &[u8]) -> Result<()> {
+    const KINDS: [(&[u8], &str); 4] = [
+        (b"\x1f\x8b", "gzip"),
+        (b"\x28\xb5\x2f\xfd", "zstd"),
+        (b"\xfd7zXZ", "xz"),
+        (b"PK\x03\x04", "zip"),
+    ];
+    let Some((_, kind)) = KINDS.iter().find(|(magic, _)| head.starts_with(magic)) else {
+        return Ok(());
+    };
+    let message = format!("is compressed ({kind}): unpack it first");
+    let path = path.to_owned();
+    Err(Error::Input { path, message })
+}
+
+/// Whether `head` holds bytes that are in no text.
+fn is_binary(head: &[u8]) -> bool {
+    let odd =
+        |b: &u8| b.is_ascii_control() && !matches!(b, b'\t' | b'\n' | b'\r' | 0x0b | 0x0c | 0x1a);
+    head.iter().any(odd)
+}
+
+/// Where annotations are wanted and the file holds none.
+fn no_text(path: &Path, media: bool) -> Error {
+    let is = match media {
+        true => "is video or sound",
+        false => "is no text",
+    };
+    let path = path.to_owned();
+    let message = format!("{is}: expected annotations, such as a CSV, JSON or list of clips");
+    Error::Input { path, message }
 }
 
 /// A file about classes: where only annotations matter, it fixes their indexes.

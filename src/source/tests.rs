@@ -289,3 +289,48 @@ fn the_folder_being_written_is_passed_over() {
         ["a"]
     );
 }
+
+/// The rows of a table, of which no media is looked for.
+fn rows(text: &str) -> Input {
+    let dir = tempfile::tempdir().unwrap();
+    let options = ReadOptions {
+        annotations_only: true,
+        ..ReadOptions::default()
+    };
+    read(&[put(dir.path(), "k.csv", text)], &options).unwrap()
+}
+
+#[test]
+fn rows_are_named_by_their_own_line() {
+    let header = "youtube_id,time_start,time_end\n";
+    for text in [
+        format!("{header}a,1,2\n\nb,1,2\n\n\nc,3,2\nd,1,2\n\"e\n\",1,2\nf,3,2\n"),
+        format!("\n\n{header}a,1,2\nc,3,2\nd,1,2\ne,1,2\nf,3,2\n"),
+        format!("{header}a,1,2\n\n\n\n\nc,3,2\n\n\n\nf,3,2"),
+    ] {
+        for text in [text.replace('\n', "\r\n"), text] {
+            let input = rows(&text);
+            let lines: Vec<&str> = text.lines().collect();
+            let wrong = input.rows.iter().filter(|row| row.clip.source.len() == 1);
+            let named: Vec<String> = wrong
+                .filter_map(|row| {
+                    let reason = row
+                        .problem
+                        .as_ref()
+                        .filter(|p| p.reason.contains("not after"))?;
+                    let (_, rest) = reason.reason.split_once(" line ")?;
+                    let number: usize = rest.split(' ').next()?.parse().ok()?;
+                    Some(lines[number - 1].to_owned())
+                })
+                .collect();
+            assert_eq!(named, ["c,3,2", "f,3,2"], "{text:?}");
+        }
+    }
+}
+
+#[test]
+fn a_row_without_a_path_names_no_media() {
+    let input = rows("label,path\nrun\n");
+    assert!(input.rows[0].problem.is_some());
+    assert_eq!(input.rows[0].clip.media, None);
+}

@@ -11,7 +11,7 @@ use crate::pipeline::{DATASET, Outcome, OutcomeRow, SAMPLES};
 use crate::probe::{Depth, Probed, probe};
 use crate::progress::Progress;
 use crate::sample::Class;
-use crate::source::{self, Clip, NamedBy, ReadOptions, Row, identity};
+use crate::source::{self, Clip, NamedBy, ReadOptions, Row, count, identity};
 use crate::{Error, Result};
 
 /// Seconds by which a clip may be shorter than its time range before it counts as short.
@@ -250,7 +250,10 @@ fn fill(record: &mut Record, clip: &Clip, found: Probed) {
     if found.decode_errors > 0 {
         record.state = State::Corrupt;
         record.class = Some(Class::Corrupt);
-        record.reason = Some(format!("decodes with {} errors", found.decode_errors));
+        record.reason = Some(format!(
+            "decodes with {}",
+            count(found.decode_errors, "error")
+        ));
     } else if is_short(record.duration, asked) {
         record.state = State::Short;
         record.class = Some(Class::TooShort);

@@ -29,6 +29,7 @@ use self::decode::Eyes;
 use crate::worker::Workers;
 use crate::{Error, Result};
 
+pub(crate) use picture::decodes;
 pub(crate) use sound::{Seen, watch_media};
 
 /// What is verified, and how.

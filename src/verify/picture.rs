@@ -40,6 +40,11 @@ impl Looks {
     }
 }
 
+/// Whether a whole picture decodes.
+pub(crate) fn decodes(bytes: &[u8]) -> Result<(), String> {
+    luma(bytes).map(|_| ())
+}
+
 /// Decodes a whole picture and gives its brightness.
 pub(super) fn luma(bytes: &[u8]) -> Result<Luma, String> {
     let mut reader = ImageReader::new(Cursor::new(bytes))

@@ -42,7 +42,7 @@ use self::buffers::Buffers;
 use self::child::Child;
 use self::watch::{Lost, Watch};
 use crate::sample::{Class, Made, Recipe, SampleError, Stage, Tools, make_sample};
-use crate::source::Clip;
+use crate::source::{Clip, number_frames};
 use crate::verify::{Seen, watch_media};
 
 pub use sandbox::Sandbox;
@@ -174,12 +174,16 @@ impl Workers {
         worker: &mut Worker,
     ) -> Result<Made, SampleError> {
         fault::begun(&clip.key);
-        match &self.children {
+        let mut made = match &self.children {
             None => make_sample(clip, file, recipe, &mut worker.tools),
             Some(children) => children.run(clip, &mut worker.child, |child, watch| {
                 child.make(clip, file, recipe, watch, &children.buffers)
             }),
+        }?;
+        if let Made::Sample(sample, facts) = &mut made {
+            number_frames(&mut sample.meta, clip, facts);
         }
+        Ok(made)
     }
 }
 

@@ -226,3 +226,58 @@ fn a_subset_of_what_is_there_and_of_what_was_packed() {
     assert_eq!(kpack(common.iter().chain(&["--done-in", &out])).code, 0);
     assert_eq!(ids(), ["v1", "v2"]);
 }
+
+#[test]
+fn what_holds_no_annotations_is_refused_with_what_is_expected() {
+    let dir = tempfile::tempdir().unwrap();
+    let video = fs::read("fixtures/media/tiny.mp4").unwrap();
+    let noise: Vec<u8> = (0..200_u8).map(|i| i.wrapping_mul(151)).collect();
+    for (name, bytes, word) in [
+        ("x.csv.gz", &b"\x1f\x8b\x08\0rest"[..], "gzip"),
+        ("video.csv", &video, "is video or sound"),
+        ("video.mp4", &video, "is video or sound"),
+        ("noise.csv", &noise, "is no text"),
+    ] {
+        let path = text(&put(dir.path(), name, bytes));
+        let ended = kpack(["classes", &path]);
+        assert_eq!(ended.code, 2, "{name}: {}{}", ended.out, ended.err);
+        assert!(
+            ended.err.contains(name) && ended.err.contains(word),
+            "{}",
+            ended.err
+        );
+    }
+}
+
+#[test]
+fn validation_is_carved_from_training_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let rows = format!("{HEADER}zumba,-a,0,10,val,0\nzumba,b,0,9,val,0\n");
+    let csv = text(&put(dir.path(), "k.csv", rows));
+    let out = dir.path().join("mini.csv");
+    let ended = kpack(["subset", &csv, "-o", &text(&out), "--val-fraction", "0.1"]);
+    assert_eq!(ended.code, 2, "{}", ended.err);
+    assert!(
+        ended.err.contains("no training clips to carve") && ended.err.contains("only val"),
+        "{}",
+        ended.err
+    );
+    assert!(!out.exists());
+}
+
+#[test]
+fn a_label_map_of_ava_names_the_actions() {
+    let dir = tempfile::tempdir().unwrap();
+    let csv = text(&put(
+        dir.path(),
+        "ava_val.csv",
+        "abc,2.5,0.1,0.2,0.3,0.4,2\n",
+    ));
+    let map = "item {\n  name: \"bend/bow\"\n  id: 1\n}\nitem {\n  name: \"crawl\"\n  id: 2\n}\n";
+    let map = text(&put(dir.path(), "a.pbtxt", map));
+    let ended = kpack(["classes", &csv, "--labels", &map, "--json"]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let report: Value = serde_json::from_str(&ended.out).unwrap();
+    let classes = serde_json::json!({"bend/bow": {"index": 1, "count": 0}, "crawl": {"index": 2, "count": 1}});
+    assert_eq!(report["classes"], classes);
+}

@@ -60,6 +60,8 @@ pub struct Entry {
     pub longer: bool,
     /// Boxes of annotated persons.
     pub boxes: Vec<BoxLabel>,
+    /// Frames per second of `files`, where they are known and follow each other evenly.
+    pub rate: Option<f64>,
 }
 
 /// The names of numbered frames: `before`, the number in at least `width` digits, `after`.
@@ -114,6 +116,8 @@ pub struct BoxLabel {
     pub action: Option<i64>,
     /// Number of the person; `None` where the annotations have none.
     pub person: Option<i64>,
+    /// Index, from 0, of the frame shown at `time`; `None` where the clip has none then.
+    pub frame: Option<u64>,
 }
 
 /// The list of one split, and what could not be in it.

@@ -25,8 +25,12 @@ pub(super) fn meta(entries: &[Entry]) -> Rendered {
         Ok(())
     });
     if strayed > 0 {
+        let clips = match strayed {
+            1 => "1 clip does".to_owned(),
+            n => format!("{n} clips do"),
+        };
         out.notes.push(format!(
-            "{strayed} clips do not lie in a folder named after their class with _ for spaces, where \
+            "{clips} not lie in a folder named after the class with _ for spaces, where \
              this consumer looks: kpack reorg --layout split-class --spelling underscore"
         ));
     }

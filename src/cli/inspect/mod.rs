@@ -84,15 +84,17 @@ impl Inspect {
                 let written = extract::write(dir, &sample)?;
                 report.note(
                     common,
-                    &format!("{written} files written to {}", dir.display()),
+                    &format!(
+                        "{} written to {}",
+                        out::count(written as u64, "file"),
+                        dir.display()
+                    ),
                 );
             }
             if let Some(path) = sheet.take() {
                 let frames = sheet::write(path, &sample)?;
-                report.note(
-                    common,
-                    &format!("{frames} frames drawn in {}", path.display()),
-                );
+                let frames = out::count(frames as u64, "frame");
+                report.note(common, &format!("{frames} drawn in {}", path.display()));
             }
             let enough = only_one || (self.sheet.is_some() && self.extract.is_none());
             Ok(if enough {
@@ -124,8 +126,8 @@ impl Inspect {
             ));
         }
         if let Some(path) = &self.sheet {
-            let count = sheet::decoded(path, sample, range)?;
-            note(&format!("{count} frames drawn in {}", path.display()));
+            let frames = out::count(sheet::decoded(path, sample, range)? as u64, "frame");
+            note(&format!("{frames} drawn in {}", path.display()));
         }
         if self.extract.is_none() && self.sheet.is_none() && !common.json {
             frames::each(sample, range, |number, time, picture| {

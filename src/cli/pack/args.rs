@@ -289,7 +289,7 @@ values!(
     /// Values of `--layout`.
     #[derive(Default)]
     LayoutKind {
-    /// OUT/KEY
+    /// OUT/KEY, where the key of a clip in a tree holds its folders; with kpack reorg OUT/FILE
     Flat,
     /// OUT/CLASS/KEY
     #[default]

@@ -15,7 +15,7 @@ pub(super) use progress::Watch;
 pub(super) use report::print as print_summary;
 
 use kpack::pipeline::{PlanOptions, ShardRule, ShardTarget, Target};
-use kpack::sample::{AudioCodec, FrameChoice, Made, Recipe, SampleError, VideoRecipe};
+use kpack::sample::{AudioCodec, Made, Recipe, SampleError, VideoRecipe};
 use kpack::source::{self, Clip, Input, ReadOptions};
 use kpack::tree::{self, Tree, TreeLayout, TreeOptions};
 use kpack::worker::Worker;
@@ -219,10 +219,6 @@ impl<'a> Job<'a> {
             media_trimmed: self.io.media_trimmed,
             annotations_only: false,
             window: self.io.clip_window,
-            frame_rate: match self.recipe.frames.map(|frames| frames.choice) {
-                Some(FrameChoice::Rate { num, den }) => Some((num, den)),
-                _ => None,
-            },
         };
         if let (true, Some(dir)) = (self.run.fetch.fetch, &options.media_dir) {
             let created = std::fs::create_dir_all(dir);

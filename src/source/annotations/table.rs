@@ -282,6 +282,22 @@ pub(in crate::source) fn read_ava(
     read_as(path, from, gather, Some(shape))
 }
 
+/// Why a record cannot be read.
+fn unread(path: &Path, record: &ByteRecord, e: csv::Error) -> Error {
+    match e.kind() {
+        csv::ErrorKind::Io(e) if e.kind() == ErrorKind::FileTooLarge => {
+            let (line, byte) = record.position().map_or((1, 0), |p| (p.line(), p.byte()));
+            let most = bounded::LINE;
+            let why = "is a quote never closed, or is this no table?";
+            let message =
+                format!("line {line} (at byte {byte}): the row is longer than {most} bytes: {why}");
+            let path = path.to_owned();
+            Error::Input { path, message }
+        }
+        _ => Error::io("cannot read", path)(e.into()),
+    }
+}
+
 fn read_as(
     path: &Path,
     from: &mut dyn BufRead,
@@ -301,34 +317,30 @@ fn read_as(
         .has_headers(false)
         .from_reader(&mut tail);
     let mut record = ByteRecord::new();
-    let mut next = |record: &mut ByteRecord| {
+    let mut next = |record: &mut ByteRecord| -> Result<Option<(u64, bool)>> {
         reader.get_mut().row();
         let read = reader.read_byte_record(record);
-        read.map_err(|e| match e.kind() {
-            csv::ErrorKind::Io(e) if e.kind() == ErrorKind::FileTooLarge => {
-                let (line, byte) = record.position().map_or((1, 0), |p| (p.line(), p.byte()));
-                let most = bounded::LINE;
-                let why = "is a quote never closed, or is this no table?";
-                let message = format!(
-                    "line {line} (at byte {byte}): the row is longer than {most} bytes: {why}"
-                );
-                let path = path.to_owned();
-                Error::Input { path, message }
-            }
-            _ => Error::io("cannot read", path)(e.into()),
-        })
+        let read = read.map_err(|e| unread(path, record, e))?;
+        // A record's own position is before the blank lines above it, so it is counted back from
+        // its end. The LF of a CRLF is only read, and counted, with the record behind it.
+        let end = reader.position();
+        let inner: usize = record
+            .iter()
+            .map(|cell| cell.iter().filter(|b| **b == b'\n').count())
+            .sum();
+        let own = u64::from(!crlf && reader.get_ref().has_lf(end.byte()));
+        let line = end.line().saturating_sub(inner as u64 + own);
+        let before = record.position().map_or(1, csv::Position::line);
+        Ok(read.then_some((line.max(before), inner > 0)))
     };
     let columns = match shape {
         Some(shape) if !shape.header => shape.columns,
-        _ if !next(&mut record)? => return Ok(()),
+        _ if next(&mut record)?.is_none() => return Ok(()),
         _ => header(path, &record)?,
     };
     let (mut broken, window) = (None, Window::new(gather.options.window));
-    while next(&mut record)? {
-        let (line, byte) = record.position().map_or((0, 0), |p| (p.line(), p.byte()));
-        // The LF of a CRLF is only read, and counted, with the record behind it.
-        let line = line + u64::from(crlf && byte > 0);
-        broken = record.iter().any(|c| c.contains(&b'\n')).then_some(line);
+    while let Some((line, breaks)) = next(&mut record)? {
+        broken = breaks.then_some(line);
         let mut raw = Raw {
             file,
             line,

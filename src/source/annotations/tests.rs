@@ -339,11 +339,11 @@ fn ava_rows_become_one_clip_a_window() {
     assert_eq!(annotations.as_array().unwrap().len(), 3);
     assert_eq!(
         annotations[1],
-        serde_json::json!({"timestamp": 902.9, "clip_timestamp": 3.9, "frame": 117, "box": [0.1, 0.2, 0.3, 0.4], "label": 12})
+        serde_json::json!({"timestamp": 902.9, "clip_timestamp": 3.9, "box": [0.1, 0.2, 0.3, 0.4], "label": 12})
     );
     assert_eq!(annotations[2]["person"], 3);
-    let at = |row: usize| input.rows[row].clip.columns["annotations"][0]["frame"].as_i64();
-    assert_eq!((at(1), at(2), at(3)), (Some(67), Some(45), Some(119)));
+    let at = |row: usize| input.rows[row].clip.columns["annotations"][0]["clip_timestamp"].as_f64();
+    assert_eq!((at(1), at(2), at(3)), (Some(2.25), Some(1.5), Some(3.999)));
 
     // Lists of AVA's videos have an end below zero.
     let list = rows(

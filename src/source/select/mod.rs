@@ -69,7 +69,8 @@ pub struct Selected {
 /// are.
 ///
 /// # Errors
-/// [`Error::Usage`] for a name that is no class or category, and for numbers out of range.
+/// [`Error::Usage`] for a name that is no class or category, for numbers out of range, and where
+/// validation is to be carved and no clip is training.
 pub fn select(input: &mut Input, selection: &Selection) -> Result<Selected> {
     check(selection)?;
     let chosen = classes(input, selection)?;
@@ -93,6 +94,7 @@ pub fn select(input: &mut Input, selection: &Selection) -> Result<Selected> {
         selected.spare += limit(input, most, selection.seed);
     }
     if let Some(share) = selection.val_fraction {
+        training(input)?;
         selected.carved = carve(input, share, selection.seed.unwrap_or(0));
     }
     selected.clips = input.rows.len() as u64;
@@ -209,6 +211,22 @@ fn limit(input: &mut Input, most: usize, seed: Option<u64>) -> u64 {
     let mut kept = kept.into_iter();
     input.rows.retain(|_| kept.next().unwrap_or(false));
     (before - input.rows.len()) as u64
+}
+
+/// Refuses rows of which none is training, as there is nothing to carve validation from.
+fn training(input: &Input) -> Result<()> {
+    let split = |row: &super::Row| row.clip.split.clone();
+    let splits: BTreeSet<String> = input.rows.iter().filter_map(split).collect();
+    let unknown = input.rows.iter().any(|row| row.clip.split.is_none());
+    if unknown || input.rows.is_empty() || splits.contains("train") {
+        return Ok(());
+    }
+    let splits: Vec<String> = splits.into_iter().collect();
+    Err(Error::usage(format!(
+        "there are no training clips to carve a validation split from, only {}: give the file of \
+         the training clips too, or leave the share out",
+        splits.join(", ")
+    )))
 }
 
 /// Makes a share of each class's training rows validation. Rows without a split are training.

@@ -1,5 +1,6 @@
 //! `kpack list`: what is there, as each dataloader reads it.
 
+mod ava;
 mod packed;
 
 use std::collections::BTreeMap;
@@ -212,6 +213,60 @@ fn classes_are_numbered_as_torchvision_sorts_its_folders() {
     assert_eq!(lines[1], "-3B32lodo2M,10,20,massaging_person's_head");
     assert_eq!(lines[2], "\"it's,(odd)\",0,10,massaging_person's_head");
     assert_eq!(lines.len(), 5);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_name_that_is_no_text_is_left_out_by_name() {
+    use std::os::unix::ffi::OsStrExt as _;
+
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    put(dir, "run/a.mp4", fixture("media/tiny.mp4"));
+    let name = std::ffi::OsStr::from_bytes(b"non\xffutf.mp4");
+    fs::copy(dir.join("run/a.mp4"), dir.join("run").join(name)).unwrap();
+    let ended = list(dir, "slowfast", &[]);
+    assert_eq!(ended.code, 3, "{}", ended.err);
+    assert_eq!(read(dir.join("lists/slowfast/data.csv")), "run/a.mp4 0\n");
+    assert!(
+        ended
+            .err
+            .contains("run/non\\xffutf.mp4: the name is not UTF-8"),
+        "{}",
+        ended.err
+    );
+}
+
+#[test]
+fn what_is_to_be_known_of_one_split_names_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let video = dir.join("a.mp4");
+    fs::write(&video, fixture("media/tiny.mp4")).unwrap();
+    let (video, out) = (video.to_str().unwrap(), dir.join("out"));
+    let to = out.to_str().unwrap();
+    let ended = kpack(["frames", video, "-o", to, "-q", "--layout", "flat"]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let tree = dir.join("tree");
+    for (place, first) in [("train/run/a", 1), ("val/run/a", 0)] {
+        for k in 1..=3 {
+            let frame = fs::read(out.join(format!("a/img_{k:05}.jpg"))).unwrap();
+            put(
+                &tree,
+                &format!("{place}/img_{:05}.jpg", k - 1 + first),
+                frame,
+            );
+        }
+    }
+    let ended = list(&tree, "mmaction2-rawframe", &[]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert!(
+        ended
+            .err
+            .contains("note: val: the frames are named img_{:05}.jpg from 0"),
+        "{}",
+        ended.err
+    );
 }
 
 #[test]

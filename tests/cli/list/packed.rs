@@ -1,4 +1,4 @@
-//! Lists of what kpack packed: shards, frame folders, boxes.
+//! Lists of what kpack packed: shards, frame folders.
 
 use std::fs;
 
@@ -153,42 +153,64 @@ fn frame_folders_are_counted_and_gaps_are_named() {
 }
 
 #[test]
-fn boxes_of_ava_come_from_the_table_through_frames_to_the_list() {
+fn media_named_from_another_folder_are_missing_with_what_to_do() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
-    put(dir, "m/-abc.mp4", fixture("media/h264_bframes_aac.mp4"));
-    put(dir, "m/def.mp4", fixture("media/gop250.mp4"));
-    let table = "-abc,2.000000,0.1,0.2,0.3,0.4,80\n-abc,2.000000,0.1,0.2,0.3,0.4,12\n\
-                 def,5.000000,0.5,0.2,0.9,0.4,3,7\ndef,9.000000\n";
-    let table = put(dir, "ava_train.csv", table);
-    let (table, media, out) = (table.to_str().unwrap(), dir.join("m"), dir.join("out"));
-    let media = media.to_str().unwrap();
-    let to = out.to_str().unwrap();
-    let args = [
-        "frames",
-        table,
-        "--media-dir",
-        media,
-        "-o",
-        to,
-        "--layout",
-        "flat",
-        "--frames",
-        "30",
-        "-q",
-    ];
-    let ended = kpack(args);
-    assert_eq!(ended.code, 0, "{}", ended.err);
-    let ended = list(&out, "mmaction2-ava", &[]);
+    put(dir, "m/a.mp4", fixture("media/tiny.mp4"));
+    let pack = std::process::Command::new(env!("CARGO_BIN_EXE_kpack"))
+        .args(["webdataset", "m", "-o", "out", "-q"])
+        .current_dir(dir)
+        .status();
+    assert!(pack.unwrap().success());
+    let ended = list(&dir.join("out"), "slowfast", &[]);
     assert_eq!(ended.code, 3);
     assert!(
-        ended.err.contains("def_000009: has no boxes"),
+        ended
+            .err
+            .contains("relative to the folder that kpack packed in"),
         "{}",
         ended.err
     );
-    assert_eq!(
-        read(out.join("lists/mmaction2-ava/train.csv")),
-        "-abc_000002,0002,0.1,0.2,0.3,0.4,80,-1\n-abc_000002,0002,0.1,0.2,0.3,0.4,12,-1\n\
-         def_000005,0003,0.5,0.2,0.9,0.4,3,7\n"
-    );
+}
+
+#[test]
+fn frames_that_do_not_decode_are_left_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let (input, out) = (dir.path().join("in"), dir.path().join("out"));
+    for name in ["a", "cut", "empty", "late"] {
+        put(&input, &format!("{name}.mp4"), fixture("media/tiny.mp4"));
+    }
+    let (from, to) = (input.to_str().unwrap(), out.to_str().unwrap());
+    let ended = kpack(["frames", from, "-o", to, "-q", "--layout", "flat"]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let cut = |name: &str| {
+        let path = out.join(name);
+        let bytes = fs::read(&path).unwrap();
+        fs::write(&path, &bytes[..bytes.len() * 2 / 3]).unwrap();
+    };
+    cut("cut/img_00001.jpg");
+    cut("late/img_00003.jpg");
+    fs::write(out.join("empty/img_00002.jpg"), b"").unwrap();
+    // As a dataset of kpack, and as a tree that others made.
+    for _ in 0..2 {
+        let lines = |more: &[&str]| {
+            let ended = list(
+                &out,
+                "mmaction2-rawframe",
+                &[&["--overwrite"], more].concat(),
+            );
+            assert_eq!(ended.code, 3);
+            for word in [
+                "cut: the frame img_00001.jpg does not decode",
+                "empty: the frame img_00002.jpg is empty",
+            ] {
+                assert!(ended.err.contains(word), "{}", ended.err);
+            }
+            read(out.join("lists/mmaction2-rawframe/data.txt"))
+        };
+        assert_eq!(lines(&[]), "a 3\nlate 3\n");
+        assert_eq!(lines(&["--decode"]), "a 3\n");
+        let _ = fs::remove_file(out.join("samples.jsonl"));
+        let _ = fs::remove_dir_all(out.join(".kpack"));
+    }
 }

@@ -11,9 +11,11 @@ fn mmaction2_ava_reads_eight_fields() {
         corners: [0.077, 0.151, 0.283, 0.811],
         action: Some(80),
         person: Some(1),
+        frame: Some(60),
     };
     let with = |boxes: &[BoxLabel]| Entry {
         boxes: boxes.to_vec(),
+        rate: Some(30.0),
         ..folder("-5KQ66BBWC4", 90, None)
     };
     let entries = [
@@ -66,6 +68,53 @@ fn mmaction2_ava_reads_eight_fields() {
         assert!(reason.contains(word), "{reason}");
     }
     assert_eq!(reasons.len(), 5);
+    assert!(list.notes[0].contains("fps=30,") && list.notes[0].contains("timestamp_end=3,"));
+    assert!(list.notes[1].contains("1 clip of 6 has a box between whole seconds"));
+}
+
+#[test]
+fn mmaction2_ava_gets_frames_of_one_rate_at_which_it_finds_each_box() {
+    let one = BoxLabel {
+        time: 3.0,
+        corners: [0.1, 0.1, 0.2, 0.2],
+        action: Some(1),
+        person: None,
+        frame: Some(84),
+    };
+    let clip = |path: &str, rate: Option<f64>, one: BoxLabel| Entry {
+        rate,
+        boxes: vec![one],
+        ..folder(path, 168, None)
+    };
+    let at = |frame: Option<u64>| BoxLabel { frame, ..one };
+    let corners = |corners: [f64; 4]| BoxLabel { corners, ..one };
+    let entries = [
+        clip("other", Some(30.0), at(Some(90))),
+        clip("a", Some(28.0), one),
+        clip("b", Some(28.001), at(Some(83))),
+        clip("uneven", None, at(Some(19))),
+        clip("short", Some(28.0), at(None)),
+        clip("late", Some(28.0), at(Some(60))),
+        clip("turned", Some(28.0), corners([0.2, 0.1, 0.1, 0.2])),
+        clip("flat", Some(28.0), corners([0.1, 0.2, 0.2, 0.2])),
+    ];
+    let list = render("mmaction2-ava", &entries);
+    assert_eq!(
+        list.text,
+        "a,0003,0.1,0.1,0.2,0.2,1,-1\nb,0003,0.1,0.1,0.2,0.2,1,-1\n"
+    );
+    assert!(list.notes[0].contains("fps=28,"), "{:?}", list.notes);
+    for ((_, reason), word) in list.refused.iter().zip([
+        "30 frames a second, other clips have 28",
+        "even rate",
+        "no frame (of 168)",
+        "frame 60 (from 0) shows, and this consumer reads frame 84",
+        "without an area",
+        "without an area",
+    ]) {
+        assert!(reason.contains(word), "{reason}");
+    }
+    assert_eq!(list.refused.len(), 6);
 }
 
 /// RFC 4180, as Python's csv.DictReader reads it.
