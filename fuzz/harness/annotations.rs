@@ -1,7 +1,6 @@
 //! Any bytes as an annotation file: the first line names a reader, or the kind is found out.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
 
 use kpack::source::{READERS, ReadOptions, read};
 
@@ -19,7 +18,6 @@ pub(crate) fn run(data: &[u8]) {
     let options = ReadOptions {
         annotations_only: true,
         input_format: reader.map(|r| r.name.to_owned()),
-        media_dir: Some(PathBuf::from("/nonexistent")),
         ..ReadOptions::default()
     };
     match read(&[path], &options) {

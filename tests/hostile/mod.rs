@@ -44,6 +44,8 @@ pub(crate) fn limited(args: &[&str]) -> Ended {
 pub(crate) fn endless(path: &Path, head: &[u8], length: u64) {
     let mut file = File::create(path).unwrap();
     file.write_all(head).unwrap();
+    // Far enough that it looks like text; then zeros that take no room on the disk.
+    file.write_all(&[b'x'; 256 << 10]).unwrap();
     file.set_len(length).unwrap();
 }
 
