@@ -36,6 +36,8 @@ pub struct Input {
     origin_nanos: i64,
     /// Packets read so far.
     packets: u64,
+    /// Whether packets were taken since it was opened.
+    taken: bool,
     /// Packets read ahead while looking for the origin or a seek's landing place.
     ahead: VecDeque<Packet>,
 }
@@ -69,6 +71,7 @@ impl Input {
             audio: None,
             origin_nanos: 0,
             packets: 0,
+            taken: false,
             ahead: VecDeque::new(),
         };
         if !input.header_is_enough() {
@@ -133,6 +136,7 @@ impl Input {
 
     /// The next packet of the chosen tracks; `None` at the end.
     pub fn next_packet(&mut self) -> Result<Option<Packet>> {
+        self.taken = true;
         if let Some(packet) = self.ahead.pop_front() {
             return Ok(Some(packet));
         }
@@ -155,6 +159,22 @@ impl Input {
                 Err(e) => return Err(av("cannot read on")(e)),
             }
         }
+    }
+
+    /// Goes back to the beginning, if it is not there, and passes over all tracks but this one until
+    /// it is opened again.
+    pub(super) fn begin_with(&mut self, track: &Track) -> Result<()> {
+        if self.taken {
+            self.rewind()?;
+        }
+        // SAFETY: the context is open, and its streams are as many as it says.
+        unsafe {
+            let context = &*self.context.as_ptr();
+            for i in (0..context.nb_streams as usize).filter(|i| *i != track.index) {
+                (**context.streams.add(i)).discard = ffi::AVDiscard::ALL;
+            }
+        }
+        Ok(())
     }
 
     fn is_chosen(&self, index: usize) -> bool {

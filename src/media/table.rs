@@ -20,7 +20,7 @@ const LEADING: usize = 64;
 
 /// The frame table of a file's video track, by reading its packets from the beginning; `None` where
 /// packets do not lie in the file as decoders take them, do not say when they are shown, or cannot
-/// be decoded without what lies elsewhere. The file stands at its beginning afterwards.
+/// be decoded without what lies elsewhere. Other tracks have no packets afterwards, until a rewind.
 ///
 /// # Errors
 /// Those of opening the file again. Damage ends the table where it is.
@@ -28,7 +28,7 @@ pub fn frame_table(input: &mut Input) -> Result<Option<FrameTable>> {
     let Some(track) = input.video().cloned().filter(|_| input.packets_have_pts()) else {
         return Ok(None);
     };
-    input.rewind()?;
+    input.begin_with(&track)?;
     let mut maker = Maker {
         source: input.source.clone(),
         wrapped: !input.container().contains("mp4"),
@@ -49,7 +49,6 @@ pub fn frame_table(input: &mut Input) -> Result<Option<FrameTable>> {
         }
     }
     let origin = input.origin_nanos();
-    input.rewind()?;
     let base = |n: i64| u32::try_from(n).unwrap_or(0);
     let table = frames.map(|frames| FrameTable {
         time_base: (base(track.time_base.0), base(track.time_base.1)),
