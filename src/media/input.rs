@@ -8,12 +8,13 @@ use std::sync::Arc;
 
 use ffmpeg_the_third as ffmpeg;
 use ffmpeg_the_third::ffi::{self, AVMediaType};
-use ffmpeg_the_third::packet::{Packet, Ref as _};
+use ffmpeg_the_third::packet::Packet;
 use kpack_formats::Blob;
 
 use super::av::{Error, Result, av, check, init};
 use super::io::{FileIo, Source};
-use super::track::{SoundGrid, Track, TrackKind, describe};
+use super::packet::{dropped_ticks, is_hidden};
+use super::track::{SoundGrid, Track, describe};
 use crate::stopwatch::{self, Step};
 use crate::{Time, pulse};
 
@@ -36,7 +37,7 @@ pub struct Input {
     origin_nanos: i64,
     /// Packets read so far.
     packets: u64,
-    /// Whether packets were taken since it was opened.
+    /// Whether it may have left its beginning since it was opened.
     taken: bool,
     /// Packets read ahead while looking for the origin or a seek's landing place.
     ahead: VecDeque<Packet>,
@@ -83,7 +84,8 @@ impl Input {
         }
         input.video = input.best(AVMediaType::VIDEO);
         input.audio = input.best(AVMediaType::AUDIO);
-        input.discard_other_tracks();
+        let chosen = [&input.video, &input.audio].map(|t| t.as_ref().map(|t| t.index));
+        input.pass_over(|index| !chosen.contains(&Some(index)));
         Ok(input)
     }
 
@@ -167,13 +169,7 @@ impl Input {
         if self.taken {
             self.rewind()?;
         }
-        // SAFETY: the context is open, and its streams are as many as it says.
-        unsafe {
-            let context = &*self.context.as_ptr();
-            for i in (0..context.nb_streams as usize).filter(|i| *i != track.index) {
-                (**context.streams.add(i)).discard = ffi::AVDiscard::ALL;
-            }
-        }
+        self.pass_over(|index| index != track.index);
         Ok(())
     }
 
@@ -211,6 +207,7 @@ impl Input {
     }
 
     fn seek_to(&mut self, track: &Track, ticks: i64) -> bool {
+        self.taken = true;
         self.ahead.clear();
         // SAFETY: the context is open, the stream index is one of its own.
         let code = unsafe {
@@ -295,14 +292,12 @@ impl Input {
             .map(|s| describe(s, kind == AVMediaType::VIDEO))
     }
 
-    fn discard_other_tracks(&mut self) {
-        for index in 0..self.streams().count() {
-            if !self.is_chosen(index) {
-                // SAFETY: `index` is in range of the open context's streams.
-                unsafe {
-                    (**(*self.context.as_mut_ptr()).streams.add(index)).discard =
-                        ffi::AVDiscard::ALL;
-                }
+    /// Reads no packets of the tracks whose index is `unwanted`.
+    fn pass_over(&mut self, unwanted: impl Fn(usize) -> bool) {
+        for index in (0..self.streams().count()).filter(|index| unwanted(*index)) {
+            // SAFETY: `index` is in range of the open context's streams.
+            unsafe {
+                (**(*self.context.as_mut_ptr()).streams.add(index)).discard = ffi::AVDiscard::ALL;
             }
         }
     }
@@ -344,37 +339,6 @@ impl Input {
             track.grid = grid;
         }
     }
-}
-
-/// Whether an edit list hides the packet: it is decoded, its frame is dropped.
-pub fn is_hidden(packet: &Packet) -> bool {
-    // SAFETY: reading a plain field of a valid packet.
-    unsafe { (*packet.as_ptr()).flags & ffi::AV_PKT_FLAG_DISCARD != 0 }
-}
-
-/// What decoders drop at the head of an audio track: in ticks, to nearest, and in sample frames.
-/// Encoder delay that the container tells, or Opus's pre-skip.
-fn dropped_ticks(packet: &Packet, track: &Track) -> (i64, u32) {
-    if track.kind != TrackKind::Audio {
-        return (0, 0);
-    }
-    let samples = skipped_samples(packet).max(track.delay);
-    (track.ticks_of_samples(samples), samples)
-}
-
-/// Encoder delay that a packet's side data tells, in sample frames.
-fn skipped_samples(packet: &Packet) -> u32 {
-    const SKIP_SAMPLES: ffi::AVPacketSideDataType = ffi::AVPacketSideDataType::SKIP_SAMPLES;
-    let mut size = 0;
-    // SAFETY: the packet is valid; the returned memory belongs to it and has `size` bytes.
-    let data = unsafe {
-        let data = ffi::av_packet_get_side_data(packet.as_ptr(), SKIP_SAMPLES, &mut size);
-        if data.is_null() || size < 4 {
-            return 0;
-        }
-        *data.cast::<[u8; 4]>()
-    };
-    u32::from_le_bytes(data)
 }
 
 fn open_context(io: &FileIo) -> Result<ffmpeg::format::context::Input> {

@@ -7,8 +7,9 @@ use kpack_formats::{Blob, FrameEntry, FrameTable};
 use super::av::{Error, Result};
 use super::decode::Decoder;
 use super::frame::Frame;
-use super::input::{Input, is_hidden};
+use super::input::Input;
 use super::io::Source;
+use super::packet::is_hidden;
 use super::track::Track;
 
 /// Frames of one table: a day at 48 a second.

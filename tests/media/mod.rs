@@ -10,6 +10,7 @@ mod kinds;
 #[cfg(feature = "cli")]
 mod list;
 mod packed;
+mod past_end;
 mod reference;
 mod smart;
 mod sound;
