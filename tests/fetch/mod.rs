@@ -1,6 +1,7 @@
 //! `kpack fetch` from outside, against a server that lies, stalls and breaks off.
 
 mod clips;
+mod contained;
 mod mirror;
 mod packing;
 mod ranges;
