@@ -44,7 +44,15 @@ pub(super) fn enter<'a>(
     let mirrored = (!archives.is_empty()).then(|| mirror::name_of(&archives));
     let mut settled = known::settled(input, &known, media, options, mirrored.as_deref())?;
     let stems = planner.stems(&input.rows);
-    known::adopt(input, &mut settled, &known, &stems, (media, &work))?;
+    let places = (media, &*work);
+    known::adopt(
+        input,
+        &mut settled,
+        &known,
+        &stems,
+        places,
+        &options.workers,
+    )?;
     Ok(Entered {
         planner,
         work,

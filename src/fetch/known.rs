@@ -11,6 +11,7 @@ use super::journal::{FetchRow, Identity, identity_of};
 use super::{FetchOptions, PastEnd, clip};
 use crate::pipeline::{Outcome, OutcomeRow};
 use crate::source::{Input, Row};
+use crate::worker::Workers;
 use crate::{Error, Result};
 
 /// The rows that need nothing any more: refused ones, and those that the journal and the disk agree
@@ -71,6 +72,7 @@ pub(super) fn adopt(
     known: &HashMap<Identity, FetchRow>,
     stems: &[String],
     (media, work): (&Path, &Path),
+    workers: &Workers,
 ) -> Result<()> {
     if settled.iter().all(Option::is_some) {
         return Ok(());
@@ -85,7 +87,7 @@ pub(super) fn adopt(
     let rows = settled.par_iter_mut().zip(&input.rows).zip(stems);
     let open = rows.filter(|((settled, _), _)| settled.is_none());
     open.try_for_each(|((settled, row), stem)| {
-        let Some(found) = present.row(&row.clip, stem, media) else {
+        let Some(found) = present.row(&row.clip, stem, (media, workers)) else {
             return Ok(());
         };
         let ours = known.get(&identity_of(&row.clip));
