@@ -13,7 +13,9 @@ use super::{Fail, Failure, FetchOptions, PastEnd, Retry};
 use crate::Time;
 use crate::pipeline::{Outcome, OutcomeRow};
 use crate::probe::{self, Probed};
-use crate::sample::{Class, Facts, Made, Recipe, SampleError, Size, Tools, Trim, make_sample};
+use crate::sample::{
+    Class, Facts, Made, Pace, Recipe, SampleError, Size, Tools, Trim, VideoSound, make_sample,
+};
 use crate::source::{Clip, Problem, Span};
 
 /// A range may end this much after its source without being called past its end: annotations are
@@ -233,6 +235,8 @@ fn recipe(options: &FetchOptions) -> Recipe {
         upscale: false,
         audio: None,
         waveform: false,
+        pace: Pace::Source,
+        video_sound: VideoSound::Encode,
     }
 }
 
