@@ -92,7 +92,7 @@ fn make(clip: &Clip, _: &mut ()) -> Result<Made, SampleError> {
         key: clip.key.clone(),
         ..Sample::default()
     };
-    let mut state = u64::from(crc32c::crc32c(clip.key.as_bytes())) | 1;
+    let mut state = u64::from(kpack_formats::crc32c(clip.key.as_bytes())) | 1;
     for i in 1..=FRAMES {
         let mut next = || {
             state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
@@ -150,7 +150,7 @@ fn hash(files: &[PathBuf]) -> Outcome<u64> {
             if n == 0 {
                 break;
             }
-            crc = crc32c::crc32c_append(crc, &buffer[..n]);
+            crc = kpack_formats::crc32c_append(crc, &buffer[..n]);
             total += n as u64;
         }
         std::hint::black_box(crc);

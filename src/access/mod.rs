@@ -130,7 +130,7 @@ fn read(shard: &Path, index: u64, entry: &kpack_formats::IndexEntry) -> Result<L
         return Err(damaged("the index points behind the end of the shard"));
     }
     let bytes = bytes.slice(range);
-    if crc32c::crc32c(&bytes) != extent.crc32c {
+    if kpack_formats::crc32c(&bytes) != extent.crc32c {
         return Err(damaged(
             "the sample does not match the checksum of its index",
         ));

@@ -42,7 +42,12 @@ pub fn means(records: &[Record], most: usize, threads: usize) -> Result<Option<M
     let whole = records.iter().filter(|record| {
         record.state == State::Found && record.media.is_some() && record.size.is_some()
     });
-    let hash = |record: &&Record| (crc32c::crc32c(record.key.as_bytes()), record.key.clone());
+    let hash = |record: &&Record| {
+        (
+            kpack_formats::crc32c(record.key.as_bytes()),
+            record.key.clone(),
+        )
+    };
     let mut chosen: Vec<&Record> = whole.collect();
     chosen.sort_by_cached_key(hash);
     chosen.truncate(most);

@@ -272,7 +272,7 @@ pub(crate) fn checksum(path: &Path, watch: &dyn Watch) -> Result<(u32, u64)> {
         match file.read(&mut buffer) {
             Ok(0) => return Ok((crc, length)),
             Ok(n) => {
-                crc = crc32c::crc32c_append(crc, &buffer[..n]);
+                crc = kpack_formats::crc32c_append(crc, &buffer[..n]);
                 length += n as u64;
                 watch.read(n as u64);
             }

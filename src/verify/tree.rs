@@ -99,7 +99,7 @@ impl Places {
             length = length.saturating_add(file.bytes);
         }
         unlisted(folder, place, &listed, row, report);
-        crc = crc32c::crc32c_append(crc, &bytes);
+        crc = kpack_formats::crc32c_append(crc, &bytes);
         length = length.saturating_add(bytes.len() as u64);
         let same = row.extent.is_none_or(|(_, l, c)| (l, c) == (length, crc));
         if report.damage.len() == before && !(same && listed.key == row.key) {
@@ -172,7 +172,7 @@ pub(crate) fn check_file(
             Ok(0) => break,
             Ok(n) => {
                 found += n as u64;
-                crc = crc32c::crc32c_append(crc, &buffer[..n]);
+                crc = kpack_formats::crc32c_append(crc, &buffer[..n]);
             }
             Err(e) if e.kind() == ErrorKind::Interrupted => {}
             Err(e) => return Err(format!("cannot be read: {e}")),

@@ -3,8 +3,7 @@
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
 
-use crc32c::crc32c;
-
+use crate::crc::crc32c;
 use crate::kidx::coding::{put, put_place, put_text};
 use crate::kidx::tables::put_tables;
 use crate::kidx::{Before, IndexReader, TABLES, TEXT_MAX, VERSIONS, head};
