@@ -310,6 +310,13 @@ fn is_moved_by_readers() -> Result<bool> {
     Ok(at.is_some_and(|(track, ticks)| track.nanos(ticks) < -half))
 }
 
+/// A sample in [-1, 1] as 16 bits, rounded to nearest, as libswresample does.
+pub fn to_i16(sample: f32) -> i16 {
+    (sample * 32_768.0)
+        .round_ties_even()
+        .clamp(-32_768.0, 32_767.0) as i16
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may panic")]
@@ -319,7 +326,6 @@ mod tests {
     #[test]
     fn sound_in_webm_begins_where_it_begins() {
         if !super::super::has_encoder("libopus") {
-            println!("skipped: no encoder libopus");
             return;
         }
         let mut muxer = Muxer::new("webm").unwrap();
@@ -332,11 +338,4 @@ mod tests {
         let at = input.audio().unwrap().nanos(packet.pts().unwrap());
         assert!((at + dropped).abs() <= 1_000_000, "{at} {dropped}");
     }
-}
-
-/// A sample in [-1, 1] as 16 bits, rounded to nearest, as libswresample does.
-pub fn to_i16(sample: f32) -> i16 {
-    (sample * 32_768.0)
-        .round_ties_even()
-        .clamp(-32_768.0, 32_767.0) as i16
 }

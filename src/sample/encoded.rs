@@ -105,7 +105,7 @@ impl<'a> Encoded<'a> {
         let encoder = self.coding.codec.sound_encoder();
         let (part, shape) = sound_part(input, track, span, encoder)?;
         self.sound = shape.map(|shape| SoundOut::Encode(shape, None));
-        Ok(SoundWay::Encode(part))
+        Ok(SoundWay::Encode(Box::new(part)))
     }
 
     /// Whether the container takes a stream like this.

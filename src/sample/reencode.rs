@@ -45,7 +45,7 @@ pub(super) fn encode(
 /// The way of the sound through a pass.
 pub(super) enum SoundWay<'a> {
     /// It is decoded, and encoded at the end.
-    Encode(SoundPart<'a>),
+    Encode(Box<SoundPart<'a>>),
     /// Its packets are kept for the end.
     Copy(&'a Track, Vec<Packet>),
 }
