@@ -4,6 +4,7 @@ use std::path::Path;
 
 use kpack_formats::Blob;
 
+use super::parts::usual_step;
 use super::reencode::encode;
 use super::smart::{self, Smart};
 use super::{Recipe, Trim, VideoRecipe};
@@ -193,7 +194,7 @@ impl Cut<'_> {
         Some((packet.stream() == self.video.0.index, shown, stored))
     }
 
-    fn write(&mut self, packet: Packet) -> media::Result<()> {
+    fn write(&mut self, mut packet: Packet) -> media::Result<()> {
         let (Some((is_video, shown, _)), Some((track, stream))) =
             (self.place(&packet), self.track(&packet))
         else {
@@ -206,6 +207,10 @@ impl Cut<'_> {
             None => return Ok(()),
         };
         let by = ticks(begin);
+        if is_video && packet.duration() <= 0 {
+            // The container ends with its last frame: one that took no time would be beyond the end.
+            packet.set_duration(track.ticks_floor(usual_step(track)).max(1));
+        }
         let duration = track.nanos(packet.duration().max(0));
         self.first = Some(begin);
         let beyond = !is_video && self.span.end.is_some_and(|e| shown >= e.nanos());

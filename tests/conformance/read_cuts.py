@@ -83,6 +83,9 @@ def problems(trim, cuts, read):
         inside = [i for i, at in enumerate(shown) if start - 0.0011 <= at < row["end"] - 1e-6]
         pictures = read(path, track["width"], track["height"])
         got, want = [number(picture) for picture in pictures], [track["first_number"] + i for i in inside]
+        # What an edit list leaves out of the source has times before 0.
+        early = round(-start / 0.04) if start < 0 else 0
+        want = [want[0] - n for n in range(early, 0, -1)] + want
         if row["frames"] != len(got):
             yield f"{path.name}: {len(got)} frames, {row['frames']} in its row"
         # Whole packets: frames of the range may need some that are shown after it.
