@@ -15,7 +15,7 @@ use std::time::Instant;
 
 use kpack::pipeline::{Options, Plan, PlanOptions, ShardRule, ShardTarget, Target, pack};
 use kpack::progress::NoProgress;
-use kpack::sample::{Made, Recipe, SampleError, Size, Trim, VideoRecipe};
+use kpack::sample::{Made, Pace, Recipe, SampleError, Size, Trim, VideoRecipe, VideoSound};
 use kpack::source::{Clip, Input, Row};
 use kpack::tree::{FrameNames, Tree, TreeOptions};
 use kpack::verify::{Options as VerifyOptions, Unwatched, verify};
@@ -59,6 +59,8 @@ fn write(format: &str, clips: usize, out: &Path) -> Outcome<()> {
         upscale: false,
         audio: None,
         waveform: false,
+        pace: Pace::Source,
+        video_sound: VideoSound::Encode,
     };
     let options = PlanOptions {
         rule: ShardRule::Bytes(256 << 20),

@@ -203,6 +203,9 @@ def main():
         put("dataset", name, b"\n%%\n".join(parts))
         parts[3] = parts[3][:300] + b"\xff" + parts[3][301:]
         put("dataset", f"{name}_flipped", b"\n%%\n".join(parts))
+        # A row that names a place behind the end of the plan.
+        parts[1] = parts[1].replace(b'"index":1', b'"index":7')
+        put("dataset", f"{name}_elsewhere", b"\n%%\n".join(parts))
     wire(manifest["recipe"])
 
 

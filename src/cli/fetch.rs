@@ -12,6 +12,7 @@ use kpack::worker::Limits;
 use super::fetching::{NetArgs, PastEndKind, YtDlpArgs, options};
 use super::out::{bytes, count, grouped, say};
 use super::pack::Watch;
+use super::pack::args::LayoutKind;
 use super::signals::Signals;
 use super::{Common, Exit, out, values, worker};
 
@@ -59,6 +60,13 @@ pub(crate) struct Fetch {
     /// list of these, one a line; may be repeated
     #[arg(long, value_name = "LIST|TAR|URL")]
     mirror: Vec<PathBuf>,
+    /// A folder whose videos stand in for those of the same names, such as CVDF's replacements of
+    /// corrupt ones: used before anything is fetched
+    #[arg(long, value_name = "DIR")]
+    replacement: Option<PathBuf>,
+    /// Folders of the clips below MEDIA; those that are there already stay where they are
+    #[arg(long, value_enum, default_value = "flat")]
+    layout: LayoutKind,
     /// Name of each clip [default: {id}_{start:06}_{end:06}.mp4]
     #[arg(long, value_name = "T")]
     name_template: Option<String>,
@@ -119,6 +127,7 @@ impl Fetch {
                 labels: self.labels.clone(),
                 input_format: self.input_format.clone(),
                 exclude: Some(self.out.clone()),
+                replacement: self.replacement.clone(),
                 annotations_only: true,
                 ..ReadOptions::default()
             },
@@ -178,6 +187,8 @@ impl Fetch {
             url_template: self.url_template.clone(),
             mirrors: self.mirror.clone(),
             name_template: self.name_template.clone(),
+            layout: self.layout.into(),
+            replacement: self.replacement.clone(),
             ..options(net, &self.yt_dlp, common)
         };
         Ok(FetchOptions {

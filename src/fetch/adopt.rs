@@ -99,11 +99,15 @@ impl Present {
 /// Names of clips that interrupted runs were making.
 fn own(work: &Path) -> Result<HashSet<String>> {
     let mut names = HashSet::new();
-    for entry in fs::read_dir(work).map_err(Error::io("cannot read folder", work))? {
-        let path = entry.map_err(Error::io("cannot read folder", work))?.path();
+    // Those of parts lie one folder deeper. A part that runs now takes its notes back at any time.
+    let notes = WalkDir::new(work).max_depth(2).into_iter().flatten();
+    for path in notes.map(walkdir::DirEntry::into_path) {
         if path.extension().is_some_and(|extension| extension == NOTE) {
-            let text = fs::read_to_string(&path).map_err(Error::io("cannot read", &path))?;
-            names.extend(text.lines().map(str::to_owned));
+            match fs::read_to_string(&path) {
+                Ok(text) => names.extend(text.lines().map(str::to_owned)),
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+                Err(e) => return Err(Error::io("cannot read", &path)(e)),
+            }
         }
     }
     Ok(names)

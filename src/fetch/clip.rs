@@ -13,7 +13,7 @@ use super::{Fail, Failure, FetchOptions, PastEnd, Retry};
 use crate::Time;
 use crate::pipeline::{Outcome, OutcomeRow};
 use crate::probe::{Depth, Probed, probe_with};
-use crate::sample::{Class, Facts, Made, Recipe, SampleError, Size, Trim};
+use crate::sample::{Class, Facts, Made, Pace, Recipe, SampleError, Size, Trim, VideoSound};
 use crate::source::{Clip, Span};
 use crate::worker::{Worker, Workers};
 
@@ -232,6 +232,8 @@ fn recipe(options: &FetchOptions) -> Recipe {
         upscale: false,
         audio: None,
         waveform: false,
+        pace: Pace::Source,
+        video_sound: VideoSound::Encode,
     }
 }
 

@@ -29,7 +29,7 @@ use super::serve;
 use super::watch::Watch;
 use super::wire::{self, Kind};
 use super::{Limits, Program};
-use crate::sample::{Made, Recipe, Size, Trim, VideoRecipe};
+use crate::sample::{Made, Pace, Recipe, Size, Trim, VideoRecipe, VideoSound};
 use crate::source::Clip;
 use crate::verify::WatchMedia;
 
@@ -191,6 +191,8 @@ fn recipe() -> Recipe {
         upscale: false,
         audio: None,
         waveform: false,
+        pace: Pace::Source,
+        video_sound: VideoSound::Encode,
     }
 }
 

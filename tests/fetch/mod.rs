@@ -2,8 +2,10 @@
 
 mod clips;
 mod contained;
+mod layout;
 mod mirror;
 mod packing;
+mod parts;
 mod ranges;
 mod server;
 mod web;
