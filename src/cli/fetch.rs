@@ -7,13 +7,14 @@ use kpack::Time;
 use kpack::fetch::{FetchOptions, JOURNAL, Report, fetch};
 use kpack::sample::{Preset, Trim, VideoRecipe};
 use kpack::source::{self, ReadOptions};
+use kpack::worker::Limits;
 
 use super::fetching::{NetArgs, PastEndKind, YtDlpArgs, options};
 use super::out::{bytes, count, grouped, say};
 use super::pack::Watch;
 use super::pack::args::LayoutKind;
 use super::signals::Signals;
-use super::{Common, Exit, out, values};
+use super::{Common, Exit, out, values, worker};
 
 const HELP: &str = "\
 Examples:
@@ -26,7 +27,8 @@ Examples:
 Each source is fetched once, whatever the number of its clips, and dropped when they are cut
 (--keep-source keeps it). MEDIA/fetch.jsonl has a row for each row of ANNOTATIONS: done, failed with
 its class and reason, or skipped. The same command again fetches only what is not done, and goes on
-in the middle of files where the server allows it. Then: kpack webdataset ANNOTATIONS --media-dir MEDIA.
+in the middle of files where the server allows it. Clips are cut in child processes: what crashes there is
+the failure of one row. Then: kpack webdataset ANNOTATIONS --media-dir MEDIA.
 
 Exit codes:
   0    all clips are there
@@ -118,7 +120,7 @@ const NAMED: usize = 20;
 
 impl Fetch {
     pub(crate) fn run(&self, common: &Common) -> anyhow::Result<Exit> {
-        let options = self.options(common)?;
+        let mut options = self.options(common)?;
         let input = source::read(
             &self.annotations,
             &ReadOptions {
@@ -131,6 +133,7 @@ impl Fetch {
             },
         )
         .map_err(super::inputs::fault)?;
+        options.workers = worker::workers(Some(Limits::default()), common.quiet).into();
         let signals = Signals::listen()?;
         let watch = Watch::new(common);
         for note in &input.notes {

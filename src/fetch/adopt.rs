@@ -14,9 +14,10 @@ use walkdir::WalkDir;
 use super::clip::{self, done};
 use super::journal::FetchRow;
 use super::{Fail, Failure};
-use crate::probe::{Depth, probe};
+use crate::probe::{Depth, probe_with};
 use crate::sample::{Class, Facts};
 use crate::source::{Clip, is_media_name};
+use crate::worker::Workers;
 use crate::{Error, Result};
 
 /// Extension of the notes of what is being made.
@@ -58,9 +59,14 @@ impl Present {
     }
 
     /// The row of a clip whose file is there under `stem`; `None` if it is not.
-    pub(super) fn row(&self, clip: &Clip, stem: &str, media: &Path) -> Option<FetchRow> {
+    pub(super) fn row(
+        &self,
+        clip: &Clip,
+        stem: &str,
+        (media, workers): (&Path, &Workers),
+    ) -> Option<FetchRow> {
         let name = self.names.get(stem)?;
-        let row = match probe(&media.join(name), Depth::First) {
+        let row = match probe_with(&media.join(name), Depth::First, workers) {
             Ok(probed) => {
                 let facts = Facts {
                     width: probed.width,
@@ -79,7 +85,11 @@ impl Present {
                     "{name} is there, is not from kpack, and cannot be used: {}; move or delete it",
                     problem.reason
                 );
-                clip::failed(clip, &Failure::last(Class::Corrupt, reason))
+                let class = match problem.class {
+                    lost @ (Class::Crash | Class::Timeout | Class::Memory) => lost,
+                    _ => Class::Corrupt,
+                };
+                clip::failed(clip, &Failure::last(class, reason))
             }
         };
         Some(row)

@@ -13,6 +13,7 @@ use super::{FetchOptions, PastEnd, clip};
 use crate::pipeline::{Outcome, OutcomeRow};
 use crate::source::{Input, Row};
 use crate::tree::TreeLayout;
+use crate::worker::Workers;
 use crate::{Error, Result};
 
 /// The rows that need nothing any more: refused ones, and those that the journal and the disk agree
@@ -73,6 +74,7 @@ pub(super) fn adopt(
     known: &HashMap<Identity, FetchRow>,
     (stems, layout): (&[String], TreeLayout),
     (media, work): (&Path, &Path),
+    workers: &Workers,
 ) -> Result<()> {
     if settled.iter().all(Option::is_some) {
         return Ok(());
@@ -93,7 +95,7 @@ pub(super) fn adopt(
             Some(folders + below?)
         });
         let mut places = std::iter::once(stem.clone()).chain(places);
-        let Some(found) = places.find_map(|place| present.row(&row.clip, &place, media)) else {
+        let Some(found) = places.find_map(|place| present.row(&row.clip, &place, (media, workers))) else {
             return Ok(());
         };
         let ours = known.get(&identity_of(&row.clip));

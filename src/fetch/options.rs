@@ -1,12 +1,14 @@
-//! [`FetchOptions`]: what is fetched how, and what is made of it. Plain data.
+//! [`FetchOptions`]: what is fetched how, and what is made of it.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::Time;
 use crate::pipeline::Part;
 use crate::sample::{Trim, VideoRecipe};
 use crate::tree::TreeLayout;
+use crate::worker::Workers;
 
 /// How sources are fetched and clips are cut.
 #[derive(Debug, Clone)]
@@ -64,6 +66,8 @@ pub struct FetchOptions {
     pub past_end: PastEnd,
     /// Whether sources stay, in the folder `sources`.
     pub keep_source: bool,
+    /// What opens sources and cuts clips; this process by default.
+    pub workers: Arc<Workers>,
 }
 
 impl Default for FetchOptions {
@@ -93,6 +97,7 @@ impl Default for FetchOptions {
             min_length: None,
             past_end: PastEnd::Clamp,
             keep_source: false,
+            workers: Arc::default(),
         }
     }
 }

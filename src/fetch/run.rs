@@ -236,7 +236,7 @@ impl<'a> Run<'a> {
         let opened = self.bring(source, &mut cost).and_then(|got| {
             parts = got.came.map(|_| got.path.clone());
             cost.sha256 = Self::hash(source.sha256.as_ref(), &got)?;
-            Ok((clip::open(&got, source)?, got))
+            Ok((clip::open(&got, source, &self.options.workers)?, got))
         });
         let opened = match opened {
             Ok(opened) => Ok(opened),

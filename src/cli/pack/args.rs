@@ -211,6 +211,7 @@ impl WorkerLimits {
         (!self.in_process).then(|| Limits {
             timeout: Duration::from_nanos(self.timeout.nanos().unsigned_abs()),
             memory: self.max_memory,
+            adjustable: true,
         })
     }
 }

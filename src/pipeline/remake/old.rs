@@ -70,6 +70,7 @@ impl Old {
                 dir.display()
             )));
         }
+        check_indexes(&rows, &plan, &path)?;
         Ok(Old {
             dir: dir.to_owned(),
             dataset,
@@ -112,6 +113,32 @@ fn check_places(rows: &[OutcomeRow], dataset: &Dataset, path: &Path) -> Result<(
         return Err(fault(message));
     }
     Ok(())
+}
+
+/// That rows stand where the plan puts them: a plan index of a row leads back to it.
+fn check_indexes(rows: &[OutcomeRow], plan: &Plan, path: &Path) -> Result<()> {
+    let mut planned = vec![None; rows.len()];
+    for index in 0..plan.len() {
+        planned[plan.row(index) as usize] = Some(index);
+    }
+    let other = rows.iter().zip(planned).enumerate();
+    match other.into_iter().find(|(_, (row, at))| row.index != *at) {
+        None => Ok(()),
+        Some((n, (row, at))) => Err(Error::Input {
+            path: path.to_owned(),
+            message: format!(
+                "line {}: the row of key {} says plan index {}, the plan {}",
+                n + 1,
+                row.key,
+                text(row.index),
+                text(at)
+            ),
+        }),
+    }
+}
+
+fn text(index: Option<u32>) -> String {
+    index.map_or_else(|| "none".to_owned(), |index| index.to_string())
 }
 
 impl OldTarget {
