@@ -49,13 +49,13 @@ pub(super) fn enter<'a>(
     let mirrored = (!archives.is_empty()).then(|| mirror::name_of(&archives));
     let mut settled = known::settled(input, &known, media, options, mirrored.as_deref())?;
     let stems = planner.stems(&input.rows);
-    let layout = options.layout;
+    let places = (media, gate.top.as_path());
     known::adopt(
         input,
         &mut settled,
         &known,
-        (&stems, layout),
-        (media, &gate.top),
+        (&stems, options.layout),
+        places,
         &options.workers,
     )?;
     let elsewhere = known::elsewhere(&settled, &stems);
