@@ -2,13 +2,13 @@
 
 use super::audio::{Sound, Wanted};
 use super::frames::picture_size;
-use super::parts::{SoundPart, usual_step};
+use super::parts::{SOUND_LEAD, SoundPart, usual_step};
 use super::video::Video;
 use super::{AudioCodec, AudioRecipe, NoAudio, Recipe};
 use crate::Time;
 use crate::media::{
-    self, AudioEncoder, ColorInfo, Decoder, Frame, Input, Muxer, Scaler, Track, VideoEncoder, X264,
-    Yuv,
+    self, AudioEncoder, ColorInfo, Decoder, Frame, Input, Muxer, Packet, Scaler, Track,
+    VideoEncoder, X264, Yuv,
 };
 use crate::source::Span;
 
@@ -24,11 +24,7 @@ pub(super) fn encode(
     input.rewind()?;
     let sound_track = input.audio().cloned();
     if ranged {
-        let lead = if sound_track.is_some() {
-            200_000_000
-        } else {
-            0
-        };
+        let lead = if sound_track.is_some() { SOUND_LEAD } else { 0 };
         input.seek(track, Time::from_nanos((span.start.nanos() - lead).max(0)))?;
     }
     let shown = (track.shown_width(), track.shown_height());
@@ -127,6 +123,41 @@ struct Reencoder<'a> {
     errors: u64,
 }
 
+/// Packets of the pictures before the clip's start, until it is known which of them are needed: those
+/// from the last key frame on that is shown at or before it.
+struct Held {
+    packets: Vec<Packet>,
+    /// In nanoseconds from the start of the source; `None` once it is known.
+    start: Option<i64>,
+}
+
+impl Held {
+    fn new(start: Time) -> Self {
+        Self {
+            packets: Vec::new(),
+            start: Some(start.nanos()).filter(|start| *start > 0),
+        }
+    }
+
+    /// Takes the next packet, and gives those that are to be decoded now. `at` tells times of ticks.
+    fn take(&mut self, packet: Packet, at: impl Fn(Option<i64>) -> Option<i64>) -> Vec<Packet> {
+        let times = at(packet.pts()).zip(at(packet.dts()));
+        self.start = self.start.filter(|start| {
+            // What is stored behind the start is shown behind it.
+            let (shown, stored) = times.unwrap_or((0, i64::MAX));
+            if packet.is_key() && shown <= *start && times.is_some() {
+                self.packets.clear();
+            }
+            stored <= *start
+        });
+        self.packets.push(packet);
+        match self.start {
+            Some(_) => Vec::new(),
+            None => std::mem::take(&mut self.packets),
+        }
+    }
+}
+
 impl Reencoder<'_> {
     fn run(
         &mut self,
@@ -136,6 +167,7 @@ impl Reencoder<'_> {
         sound: &mut Option<SoundPart<'_>>,
     ) -> media::Result<()> {
         let (mut video_done, mut audio_done) = (false, sound.is_none());
+        let mut held = Held::new(self.span.start);
         while !(video_done && audio_done) {
             let packet = match input.next_packet() {
                 Ok(Some(packet)) => packet,
@@ -150,15 +182,32 @@ impl Reencoder<'_> {
                 let at = |ticks: Option<i64>| ticks.map(|t| track.nanos(t) - self.origin);
                 let end = self.span.end.map(Time::nanos);
                 video_done = at(packet.dts()).zip(end).is_some_and(|(t, end)| t >= end);
-                let shown = at(packet.pts().or(packet.dts()));
-                decoder.set_wanted(shown.is_none_or(|t| self.holds(t)));
-                decoder.feed(&packet, |frame| self.push(frame, track))?;
-            } else if let Some(part) = sound {
+                for packet in held.take(packet, at) {
+                    self.decode(decoder, &packet, track)?;
+                }
+            } else if let Some(part) = sound
+                && !part.is_early(&packet, self.span.start)
+            {
                 audio_done = part.push(&packet)?;
             }
         }
+        for packet in held.packets {
+            self.decode(decoder, &packet, track)?;
+        }
         decoder.drain(|frame| self.push(frame, track))?;
         sound.as_mut().map_or(Ok(()), SoundPart::end)
+    }
+
+    fn decode(
+        &mut self,
+        decoder: &mut Decoder,
+        packet: &Packet,
+        track: &Track,
+    ) -> media::Result<()> {
+        let shown = packet.pts().or(packet.dts());
+        let shown = shown.map(|t| track.nanos(t) - self.origin);
+        decoder.set_wanted(shown.is_none_or(|t| self.holds(t)));
+        decoder.feed(packet, |frame| self.push(frame, track))
     }
 
     /// Opens the encoders with the first frame, whose tags say what the colours mean. The video

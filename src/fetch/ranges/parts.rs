@@ -15,6 +15,7 @@ use super::super::answer::{first_of, is_other, total_of, validator};
 use super::super::http::header;
 use super::super::net::Net;
 use super::{HEAD, Halt};
+use crate::sample::Trim;
 
 /// Sources that are shorter are fetched whole.
 const SMALL: u64 = 4 << 20;
@@ -31,6 +32,8 @@ pub(super) struct Parts<'a, 'b> {
     address: &'a str,
     pub(super) path: PathBuf,
     pub(super) file: Arc<File>,
+    /// How clips are cut out of it.
+    pub(super) trim: Trim,
     /// Length of the source.
     pub(super) total: u64,
     validator: String,
@@ -72,6 +75,7 @@ impl<'a, 'b> Parts<'a, 'b> {
             address,
             path,
             file: Arc::new(file),
+            trim: net.options.trim,
             total,
             validator,
             have: Vec::new(),

@@ -21,6 +21,7 @@ use std::ops::Range;
 use super::Halt;
 use super::parts::{Parts, merged};
 use crate::media::Input;
+use crate::sample::Trim;
 use crate::source::Span;
 use boxes::Found;
 
@@ -65,10 +66,10 @@ fn index(parts: &mut Parts<'_, '_>) -> Result<Found, Halt> {
 
 /// The packets that cutting `spans` reads. A `thin` index must tell the place of each.
 fn packets(parts: &mut Parts<'_, '_>, spans: &[Span], thin: bool) -> Result<(), Halt> {
-    let input = Input::open(parts.file.clone()).map_err(|_| Halt::Whole)?;
+    let mut input = Input::open(parts.file.clone()).map_err(|_| Halt::Whole)?;
     let mut wanted = Vec::new();
     for span in spans {
-        wanted.extend(needed(&input, *span).ok_or(Halt::Whole)?);
+        wanted.extend(needed(&mut input, *span, parts.trim).ok_or(Halt::Whole)?);
     }
     let is_told = |range: &Range<u64>| range.start > 0 && !range.is_empty();
     if thin && !wanted.iter().all(is_told) {
@@ -85,22 +86,32 @@ fn packets(parts: &mut Parts<'_, '_>, spans: &[Span], thin: bool) -> Result<(), 
 
 /// The bytes of all packets that cutting `span` reads, as the index tells: from the key frame before
 /// its start on, and a little sound around it. `None` where the index does not tell.
-fn needed(input: &Input, span: Span) -> Option<Vec<Range<u64>>> {
-    /// Frames are shown after they are decoded, and sound needs a run-up.
-    const LEAD: i64 = 300_000_000;
+fn needed(input: &mut Input, span: Span, trim: Trim) -> Option<Vec<Range<u64>>> {
+    /// Sound needs a run-up.
+    const LEAD: i64 = 200_000_000;
+    /// Longest packet of sound.
+    const PACKET: i64 = 100_000_000;
     const TAIL: i64 = 200_000_000;
-    let (video, end) = (input.video()?, span.end?.nanos());
-    let from = span.start.nanos() - LEAD;
-    let pictures = input.index(video);
-    let first = pictures
-        .iter()
-        .rposition(|(at, key, _)| *key && *at <= from);
-    let (begin, _, _) = pictures.get(first.unwrap_or(0))?;
-    let begin = *begin;
-    let sounds = input.audio().map(|track| input.index(track));
-    let sounds = sounds.unwrap_or_default();
-    let wanted = |at: i64| (begin - LEAD..end + TAIL).contains(&at);
-    let ranges = pictures.into_iter().skip(first.unwrap_or(0)).chain(sounds);
-    let ranges = ranges.filter(|(at, _, _)| wanted(*at));
-    Some(ranges.map(|(_, _, range)| range).collect())
+    let (video, sound) = (input.video()?.clone(), input.audio().cloned());
+    let (start, end) = (span.start.nanos(), span.end?.nanos());
+    let key = input.landing(&video, span.start);
+    let pictures = input.index(&video);
+    let key = match key {
+        Some(at) => pictures
+            .iter()
+            .position(|(_, _, range)| range.start == at)?,
+        None => 0,
+    };
+    let (begin, _, _) = pictures.get(key)?;
+    // Whole packets are copied from the key frame on, the sound too.
+    let from = match trim {
+        Trim::Copy => *begin,
+        _ => start - LEAD,
+    };
+    let from = from - PACKET;
+    let sounds = sound.map(|track| input.index(&track)).unwrap_or_default();
+    let sounds = sounds.into_iter().filter(|(at, _, _)| *at >= from);
+    let all = pictures.into_iter().skip(key).chain(sounds);
+    let all = all.filter(|(at, _, _)| *at < end + TAIL);
+    Some(all.map(|(_, _, range)| range).collect())
 }
