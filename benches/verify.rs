@@ -15,7 +15,7 @@ use std::time::Instant;
 
 use kpack::pipeline::{Options, Plan, PlanOptions, ShardRule, ShardTarget, Target, pack};
 use kpack::progress::NoProgress;
-use kpack::sample::{Made, Recipe, SampleError, Size, Trim, VideoRecipe};
+use kpack::sample::{Made, Pace, Recipe, SampleError, Size, Trim, VideoRecipe, VideoSound};
 use kpack::source::{Clip, Input, Row};
 use kpack::tree::{FrameNames, Tree, TreeOptions};
 use kpack::verify::{Options as VerifyOptions, Unwatched, verify};
@@ -59,6 +59,8 @@ fn write(format: &str, clips: usize, out: &Path) -> Outcome<()> {
         upscale: false,
         audio: None,
         waveform: false,
+        pace: Pace::Source,
+        video_sound: VideoSound::Encode,
     };
     let options = PlanOptions {
         rule: ShardRule::Bytes(256 << 20),
@@ -90,7 +92,7 @@ fn make(clip: &Clip, _: &mut ()) -> Result<Made, SampleError> {
         key: clip.key.clone(),
         ..Sample::default()
     };
-    let mut state = u64::from(crc32c::crc32c(clip.key.as_bytes())) | 1;
+    let mut state = u64::from(kpack_formats::crc32c(clip.key.as_bytes())) | 1;
     for i in 1..=FRAMES {
         let mut next = || {
             state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
@@ -148,7 +150,7 @@ fn hash(files: &[PathBuf]) -> Outcome<u64> {
             if n == 0 {
                 break;
             }
-            crc = crc32c::crc32c_append(crc, &buffer[..n]);
+            crc = kpack_formats::crc32c_append(crc, &buffer[..n]);
             total += n as u64;
         }
         std::hint::black_box(crc);

@@ -64,7 +64,7 @@ pub mod tfrecord;
 pub mod webdataset;
 
 pub use compress::{Compression, compress_file, inflate_file};
-pub use crc::crc32c_join;
+pub use crc::{crc32c, crc32c_append, crc32c_join};
 pub use error::{At, Error, Kind, Result};
 pub use frame_table::{FrameEntry, FrameTable};
 pub use input::plain_bytes;

@@ -4,9 +4,8 @@ use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
 
 use bytes::Bytes;
-use crc32c::{crc32c, crc32c_append};
 
-use crate::crc::crc32c_join;
+use crate::crc::{crc32c, crc32c_append, crc32c_join};
 use crate::{Blob, Error, Result, ShardInfo};
 
 /// What is gathered before it goes to the operating system; blobs of this size go straight.

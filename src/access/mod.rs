@@ -1,6 +1,10 @@
 //! One sample of many shards, by its key or number, without reading the others: `SHARD.kidx` says
 //! where it lies, and only its bytes are mapped and checked.
 //!
+//! [`Video`] decodes in this process, because that is fast and the shards are one's own; a file that
+//! crashes libav crashes the process. [`frames`] and [`thumbnails`] leave that to
+//! [`Workers`](crate::worker::Workers).
+//!
 //! ```no_run
 //! use kpack::access::{Lookup, Wanted, look_up};
 //!
@@ -19,8 +23,11 @@ use kpack_formats::{Format, IndexReader, Limits, ReadOptions, Sample};
 use crate::mmap::{Walk, map};
 use crate::{Error, Result, bounded};
 
+mod pictures;
 mod video;
 
+pub use pictures::{Form, Frames, Picture, frames, thumbnails};
+pub(crate) use pictures::{Shrink, TakeFrames};
 pub use video::{FrameRange, Video};
 
 /// Which sample.
@@ -130,7 +137,7 @@ fn read(shard: &Path, index: u64, entry: &kpack_formats::IndexEntry) -> Result<L
         return Err(damaged("the index points behind the end of the shard"));
     }
     let bytes = bytes.slice(range);
-    if crc32c::crc32c(&bytes) != extent.crc32c {
+    if kpack_formats::crc32c(&bytes) != extent.crc32c {
         return Err(damaged(
             "the sample does not match the checksum of its index",
         ));

@@ -159,7 +159,7 @@ impl Keys {
             let base = key.clone();
             while self.seen.contains(&key) {
                 let text = format!("{}\n{}\n{salt}", name.to_string_lossy(), one.place.offset);
-                key = format!("{base}-{:08x}", crc32c::crc32c(text.as_bytes()));
+                key = format!("{base}-{:08x}", kpack_formats::crc32c(text.as_bytes()));
                 salt += 1;
             }
         }

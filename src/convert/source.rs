@@ -121,7 +121,7 @@ impl Source {
         };
         if place
             .indexed
-            .is_some_and(|(crc, _)| crc32c::crc32c(&extent) != crc)
+            .is_some_and(|(crc, _)| kpack_formats::crc32c(&extent) != crc)
         {
             return Err(damaged(
                 "the sample does not match the checksum of its index",

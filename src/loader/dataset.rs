@@ -53,8 +53,8 @@ impl Dataset {
         let shards = shards?;
         for place in shards.iter().flat_map(|shard| &shard.places) {
             let crc = place.crc32c.unwrap_or(0);
-            hash = crc32c::crc32c_append(hash, &place.length.to_le_bytes());
-            hash = crc32c::crc32c_append(hash, &crc.to_le_bytes());
+            hash = kpack_formats::crc32c_append(hash, &place.length.to_le_bytes());
+            hash = kpack_formats::crc32c_append(hash, &crc.to_le_bytes());
         }
         for shard in &shards {
             count += shard.places.len() as u64;
@@ -136,7 +136,7 @@ impl Dataset {
         };
         let framed = open.shard.found.format.name == "tfrecord";
         let crc = place.crc32c.filter(|_| !framed && !unchecked);
-        if crc.is_some_and(|crc| crc32c::crc32c(&extent) != crc) {
+        if crc.is_some_and(|crc| kpack_formats::crc32c(&extent) != crc) {
             return Err(damaged(
                 "the sample does not match the checksum of its index",
             ));

@@ -25,7 +25,7 @@ impl State {
         bytes[8..16].copy_from_slice(&self.of.to_le_bytes());
         bytes[16..24].copy_from_slice(&self.epoch.to_le_bytes());
         bytes[24..].copy_from_slice(&self.taken.to_le_bytes());
-        let crc = crc32c::crc32c(&bytes[8..]);
+        let crc = kpack_formats::crc32c(&bytes[8..]);
         bytes[4..8].copy_from_slice(&crc.to_le_bytes());
         bytes
     }
@@ -42,7 +42,7 @@ impl State {
             eight.copy_from_slice(&bytes[at..at + 8]);
             u64::from_le_bytes(eight)
         };
-        let crc = crc32c::crc32c(&bytes[8..]).to_le_bytes();
+        let crc = kpack_formats::crc32c(&bytes[8..]).to_le_bytes();
         if bytes[..4] != MAGIC || bytes[4..8] != crc {
             return Err(wrong());
         }

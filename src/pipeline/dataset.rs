@@ -150,7 +150,7 @@ impl Dataset {
 const SEAL: &str = ",\n  \"crc32c\": ";
 
 fn seal(body: &[u8]) -> String {
-    format!("{SEAL}{}\n}}\n", crc32c::crc32c(body))
+    format!("{SEAL}{}\n}}\n", kpack_formats::crc32c(body))
 }
 
 /// Whether a manifest's bytes match the checksum at their end.

@@ -68,7 +68,7 @@ pub(crate) struct Hashed {
 impl Write for Hashed {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         let n = self.file.write(bytes)?;
-        self.record.crc32c = crc32c::crc32c_append(self.record.crc32c, &bytes[..n]);
+        self.record.crc32c = kpack_formats::crc32c_append(self.record.crc32c, &bytes[..n]);
         self.record.bytes += n as u64;
         Ok(n)
     }

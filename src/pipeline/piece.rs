@@ -68,7 +68,7 @@ impl Stored<'_> {
             buffer.resize((from.length - at).min(CHUNK) as usize, 0);
             self.shard
                 .read_at(from.offset.saturating_add(at), &mut buffer)?;
-            crc = crc32c::crc32c_append(crc, &buffer);
+            crc = kpack_formats::crc32c_append(crc, &buffer);
             file.write_all(&buffer).map_err(wrong)?;
             at += buffer.len() as u64;
         }

@@ -314,7 +314,7 @@ fn read_crc(from: &mut impl Read, path: &Path, buffer: &mut [u8]) -> Result<(u32
         match from.read(buffer) {
             Ok(0) => return Ok((crc, length)),
             Ok(n) => {
-                crc = crc32c::crc32c_append(crc, &buffer[..n]);
+                crc = kpack_formats::crc32c_append(crc, &buffer[..n]);
                 length += n as u64;
             }
             Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}

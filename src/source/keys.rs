@@ -235,12 +235,12 @@ fn cut(key: &str, hash: u32) -> String {
 }
 
 fn hash(path: &Path, span: Option<&Span>, salt: u32) -> u32 {
-    let mut hash = crc32c::crc32c(path.as_os_str().as_encoded_bytes());
+    let mut hash = kpack_formats::crc32c(path.as_os_str().as_encoded_bytes());
     if let Some(span) = span {
-        hash = crc32c::crc32c_append(hash, range(span).as_bytes());
+        hash = kpack_formats::crc32c_append(hash, range(span).as_bytes());
     }
     if salt > 1 {
-        hash = crc32c::crc32c_append(hash, &salt.to_le_bytes());
+        hash = kpack_formats::crc32c_append(hash, &salt.to_le_bytes());
     }
     hash
 }

@@ -81,9 +81,9 @@ impl Corpus {
     pub fn described(&self) -> Described {
         let mut hash = 0;
         for place in self.shards.iter().flat_map(|shard| &shard.places) {
-            hash = crc32c::crc32c_append(hash, &place.offset.to_le_bytes());
-            hash = crc32c::crc32c_append(hash, &place.length.to_le_bytes());
-            hash = crc32c::crc32c_append(hash, &place.crc32c.unwrap_or(0).to_le_bytes());
+            hash = kpack_formats::crc32c_append(hash, &place.offset.to_le_bytes());
+            hash = kpack_formats::crc32c_append(hash, &place.length.to_le_bytes());
+            hash = kpack_formats::crc32c_append(hash, &place.crc32c.unwrap_or(0).to_le_bytes());
         }
         let first = self.shards.first();
         let path = first.map(|shard| match self.shards.len() {

@@ -215,7 +215,7 @@ fn one(shard: &Shard, task: &Task, (bytes, ahead): (&Bytes, &Ahead), number: usi
 fn look(shard: &Shard, task: &Task, sample: &Sample, extent: &Bytes, number: usize) -> Result<()> {
     if task.crc && shard.found.format.name != "tfrecord" {
         let expected = shard.places.get(number).and_then(|place| place.crc32c);
-        let found = crc32c::crc32c(extent);
+        let found = kpack_formats::crc32c(extent);
         if expected.is_some_and(|expected| expected != found) {
             let text = "the sample does not match the checksum of its index";
             let e = kpack_formats::Error::corrupt(text).key(&sample.key);

@@ -67,7 +67,7 @@ pub(super) fn confirm(out: &Path, place: &str, length: u64, crc32c: u32) -> bool
         joined = crc32c_join(joined, crc, entry.bytes);
     }
     let json = bytes.len() as u64;
-    joined = crc32c_join(joined, crc32c::crc32c(&bytes), json);
+    joined = crc32c_join(joined, kpack_formats::crc32c(&bytes), json);
     total.saturating_add(json) == length && joined == crc32c
 }
 

@@ -67,7 +67,7 @@ impl Places {
         for row in rows {
             let place = natural(&row.clip, layout);
             if seen.get(&place).is_some_and(|n| *n > 1) || above.contains(place.as_str()) {
-                let hash = crc32c::crc32c(row.clip.key.as_bytes());
+                let hash = kpack_formats::crc32c(row.clip.key.as_bytes());
                 moved.insert(row.clip.key.clone(), format!("{place}-{hash:08x}"));
             }
         }

@@ -92,7 +92,7 @@ impl Index {
         let join =
             |crc, entry: &IndexEntry| crc32c_join(crc, entry.extent.crc32c, entry.extent.length);
         let samples = self.entries.iter().fold(0, join);
-        crc32c::crc32c_append(samples, trailer)
+        kpack_formats::crc32c_append(samples, trailer)
     }
 }
 

@@ -209,9 +209,9 @@ impl Walk<'_> {
             return;
         };
         // The body is the head and the payload joined, so the payload's checksum is what remains.
-        let head = crc32c::crc32c(&record_header(payload));
+        let head = kpack_formats::crc32c(&record_header(payload));
         let footer = record_footer(body ^ crc32c_join(head, 0, payload));
-        let whole = crc32c_join(body, crc32c::crc32c(&footer), 4);
+        let whole = crc32c_join(body, kpack_formats::crc32c(&footer), 4);
         if whole == extent.crc32c
             && let Some(at) = differs(&self.gap, &footer)
         {
@@ -283,7 +283,7 @@ impl Walk<'_> {
         while left > 0 {
             let want = left.min(CHUNK as u64) as usize;
             let n = self.read_some(want)?.ok_or(Stop::Short)?;
-            crc = crc32c::crc32c_append(crc, &self.buffer[..n]);
+            crc = kpack_formats::crc32c_append(crc, &self.buffer[..n]);
             let room = GAP_MAX.saturating_sub(self.gap.len());
             self.gap.extend_from_slice(&self.buffer[..n.min(room)]);
             left -= n as u64;
@@ -296,7 +296,7 @@ impl Walk<'_> {
         while left > 0 {
             let want = left.min(CHUNK as u64) as usize;
             let n = self.read_some(want)?.ok_or(Stop::Short)?;
-            crc = crc32c::crc32c_append(crc, &self.buffer[..n]);
+            crc = kpack_formats::crc32c_append(crc, &self.buffer[..n]);
             left -= n as u64;
         }
         Ok(crc)

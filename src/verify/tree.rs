@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use kpack_formats::framedir::{self, Listed};
 use kpack_formats::{ReadOptions, crc32c_join};
 
-use super::decode::{self, Expected, Eyes};
+use super::decode::{self, Expected};
 use super::{Damage, Report, Unwatched, Watch};
 use crate::pipeline::OutcomeRow;
 use crate::worker::Workers;
@@ -36,7 +36,7 @@ impl Places {
         self.rows.iter().map(length).fold(0, u64::saturating_add)
     }
 
-    pub(crate) fn verify(self, eyes: &Eyes<'_>, watch: &dyn Watch) -> Result<Report> {
+    pub(crate) fn verify(self, workers: &Workers, watch: &dyn Watch) -> Result<Report> {
         let (mut report, mut buffer) = (Report::default(), vec![0; CHUNK]);
         for (place, row) in &self.rows {
             let before = report.damage.len();
@@ -46,7 +46,7 @@ impl Places {
             if let (true, Some(listed)) = (self.decode && report.damage.len() == before, listed) {
                 let json = json_of(&self.dir, place);
                 let folder = json.parent().unwrap_or(&self.dir);
-                decode::files(folder, &json, &listed, (row, eyes), &mut report);
+                decode::files(folder, &json, &listed, (row, workers), &mut report);
             }
         }
         Ok(report)
@@ -99,7 +99,7 @@ impl Places {
             length = length.saturating_add(file.bytes);
         }
         unlisted(folder, place, &listed, row, report);
-        crc = crc32c::crc32c_append(crc, &bytes);
+        crc = kpack_formats::crc32c_append(crc, &bytes);
         length = length.saturating_add(bytes.len() as u64);
         let same = row.extent.is_none_or(|(_, l, c)| (l, c) == (length, crc));
         if report.damage.len() == before && !(same && listed.key == row.key) {
@@ -117,7 +117,7 @@ pub(crate) fn is_whole(dir: &Path, place: &str, row: &OutcomeRow) -> bool {
         decode: false,
     };
     let workers = Workers::in_process();
-    let report = places.verify(&Eyes::new(&workers), &Unwatched);
+    let report = places.verify(&workers, &Unwatched);
     report.is_ok_and(|report| report.damage.iter().all(|damage| damage.what == UNLISTED))
 }
 
@@ -172,7 +172,7 @@ pub(crate) fn check_file(
             Ok(0) => break,
             Ok(n) => {
                 found += n as u64;
-                crc = crc32c::crc32c_append(crc, &buffer[..n]);
+                crc = kpack_formats::crc32c_append(crc, &buffer[..n]);
             }
             Err(e) if e.kind() == ErrorKind::Interrupted => {}
             Err(e) => return Err(format!("cannot be read: {e}")),
@@ -190,7 +190,7 @@ pub(crate) fn check_file(
 }
 
 impl Tree {
-    pub(crate) fn verify(self, eyes: &Eyes<'_>, watch: &dyn Watch) -> Result<Report> {
+    pub(crate) fn verify(self, workers: &Workers, watch: &dyn Watch) -> Result<Report> {
         let mut report = Report::default();
         let format = kpack_formats::sniff(&self.dir)?;
         let mut reader = (format.open)(&self.dir, &ReadOptions::default())?;
@@ -202,7 +202,7 @@ impl Tree {
                     report.bytes += sample.blob_bytes();
                     watch.read(sample.blob_bytes());
                     if self.decode {
-                        decode::sample(&self.dir, &sample, (None, None), eyes, &mut report);
+                        decode::sample(&self.dir, &sample, (None, None), workers, &mut report);
                     }
                 }
                 Err(e) => report.damaged(Damage::from_error(&self.dir, &e)),

@@ -291,13 +291,13 @@ impl Reader {
 
 fn checksum(blob: &Blob) -> Result<u32> {
     if let Blob::Bytes(bytes) = blob {
-        return Ok(crc32c::crc32c(bytes));
+        return Ok(crate::crc32c(bytes));
     }
     let (mut at, mut crc, mut buffer) = (0, 0, Vec::new());
     while at < blob.len() {
         buffer.resize((blob.len() - at).min(1 << 20) as usize, 0);
         blob.read_at(at, &mut buffer)?;
-        crc = crc32c::crc32c_append(crc, &buffer);
+        crc = crate::crc32c_append(crc, &buffer);
         at += buffer.len() as u64;
     }
     Ok(crc)

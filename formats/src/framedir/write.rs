@@ -129,14 +129,14 @@ impl Written {
         let mut file: File = create(path).map_err(wrong)?;
         if let Blob::Bytes(bytes) = blob {
             file.write_all(bytes).map_err(wrong)?;
-            return Ok(crc32c::crc32c(bytes));
+            return Ok(crate::crc32c(bytes));
         }
         let (mut at, mut crc) = (0, 0);
         while at < blob.len() {
             self.buffer
                 .resize((blob.len() - at).min(CHUNK as u64) as usize, 0);
             blob.read_at(at, &mut self.buffer)?;
-            crc = crc32c::crc32c_append(crc, &self.buffer);
+            crc = crate::crc32c_append(crc, &self.buffer);
             file.write_all(&self.buffer).map_err(wrong)?;
             at += self.buffer.len() as u64;
         }

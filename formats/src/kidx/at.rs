@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crc32c::crc32c;
-
+use crate::crc::crc32c;
 use crate::kidx::coding::{take, take_place};
 use crate::kidx::read::take_members;
 use crate::kidx::tables::take_tables;

@@ -3,8 +3,7 @@
 use std::fs::File;
 use std::io::{BufReader, Read};
 
-use crc32c::crc32c;
-
+use crate::crc::crc32c;
 use crate::kidx::coding::{take, take_place, take_text};
 use crate::kidx::tables::take_tables;
 use crate::kidx::{Before, IndexEntry, SHARED_MAX, TABLES, VERSIONS, head};

@@ -3,8 +3,7 @@
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
 
-use crc32c::crc32c;
-
+use crate::crc::crc32c;
 use crate::kidx::coding::{put, put_place, put_text};
 use crate::kidx::tables::put_tables;
 use crate::kidx::{Before, IndexReader, TABLES, TEXT_MAX, VERSIONS, head};
@@ -78,16 +77,10 @@ impl IndexWriter {
     /// # Errors
     /// [`crate::Kind::Io`].
     pub fn append(&mut self, key: &str, extent: &Extent) -> Result<()> {
-        let texts = extent
-            .members
-            .iter()
-            .map(|member| member.name.as_str())
-            .chain([key]);
-        if let Some(long) = texts.into_iter().find(|text| text.len() > TEXT_MAX) {
-            let text = format!(
-                "a name of {} bytes is above {TEXT_MAX}; shorten it",
-                long.len()
-            );
+        let names = extent.members.iter().map(|member| member.name.as_str());
+        let length = names.chain([key]).map(str::len).max().unwrap_or(0);
+        if length > TEXT_MAX {
+            let text = format!("a name of {length} bytes is above {TEXT_MAX}; shorten it");
             return Err(Error::usage(text).key(key));
         }
         self.buffer.clear();

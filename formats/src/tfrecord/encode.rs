@@ -248,7 +248,7 @@ impl Out<'_> {
         let crc32c = match data {
             Data::Text(bytes) => {
                 self.log.put(bytes);
-                member.map_or(0, |_| crc32c::crc32c(bytes))
+                member.map_or(0, |_| crate::crc32c(bytes))
             }
             Data::Range { blob, offset } => self.log.blob(blob, *offset, length)?,
         };

@@ -32,7 +32,7 @@ pub(super) fn mask(crc: u32) -> u32 {
 pub(super) fn header(length: u64) -> [u8; HEADER] {
     let mut header = [0; HEADER];
     header[..8].copy_from_slice(&length.to_le_bytes());
-    let crc = mask(crc32c::crc32c(&header[..8]));
+    let crc = mask(crate::crc32c(&header[..8]));
     header[8..].copy_from_slice(&crc.to_le_bytes());
     header
 }
@@ -139,7 +139,7 @@ impl RecordReader {
         self.input.take(HEADER);
         let payload = self.input.take(length as usize);
         let stored = self.input.take(4);
-        if !self.unchecked && stored[..] != mask(crc32c::crc32c(&payload)).to_le_bytes() {
+        if !self.unchecked && stored[..] != mask(crate::crc32c(&payload)).to_le_bytes() {
             return Err(Error::corrupt(format!(
                 "the record's {length} bytes of data do not match their checksum"
             )));

@@ -103,7 +103,7 @@ fn hash(shard: &Blob, begin: u64, length: u64, mut crc: u32) -> Result<u32> {
     while done < length {
         buffer.resize((length - done).min(1 << 20) as usize, 0);
         shard.read_at(begin + done, &mut buffer)?;
-        crc = crc32c::crc32c_append(crc, &buffer);
+        crc = crate::crc32c_append(crc, &buffer);
         done += buffer.len() as u64;
     }
     Ok(crc)
@@ -209,7 +209,7 @@ mod tests {
         let whole = bytes.len() as u64;
         bytes.extend(record_header(5));
         bytes.extend(b"whole");
-        bytes.extend(record_footer(crc32c::crc32c(b"whole")));
+        bytes.extend(record_footer(crate::crc32c(b"whole")));
         let begun = std::time::Instant::now();
         let found = salvage(&Blob::from(bytes), 0, "x").unwrap();
         // Hashing for each to the end would be 60 GB.
@@ -229,7 +229,7 @@ mod tests {
         let mut sums = Sums::of(&shard);
         sums.fill().unwrap();
         for end in [0, 1, 16383, 16384, 16385, 65536, 70_000] {
-            let crc = crc32c::crc32c(&bytes[..end as usize]);
+            let crc = crate::crc32c(&bytes[..end as usize]);
             assert_eq!(sums.up_to(end).unwrap(), crc, "{end}");
         }
     }

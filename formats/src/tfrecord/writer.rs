@@ -87,7 +87,7 @@ fn write_record(log: &mut Log, record: &Record, length: u64) -> Result<Extent> {
     debug_assert_eq!(log.position(), start + 12 + length);
     log.put(&frame::mask(payload).to_le_bytes());
     let crc32c = match log.since(start) {
-        Some(all) if all.len() < 16 << 10 => crc32c::crc32c(all),
+        Some(all) if all.len() < 16 << 10 => crate::crc32c(all),
         _ => crc32c_join(crc32c_join(head, payload, length), log.take_crc(), 4),
     };
     Ok(Extent {

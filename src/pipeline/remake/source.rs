@@ -97,7 +97,7 @@ pub(crate) fn checksum(shard: &Blob, offset: u64, length: u64) -> Option<u32> {
     while at < length {
         buffer.resize((length - at).min(1 << 20) as usize, 0);
         shard.read_at(offset.checked_add(at)?, &mut buffer).ok()?;
-        crc = crc32c::crc32c_append(crc, &buffer);
+        crc = kpack_formats::crc32c_append(crc, &buffer);
         at += buffer.len() as u64;
     }
     Some(crc)

@@ -83,7 +83,7 @@ fn identity(raw: &Raw) -> Option<u128> {
         _ => u32::MAX.hash(&mut hasher),
     }
     // 96 bits, so that two clips never meet by chance.
-    let more = crc32c::crc32c(id.as_bytes());
+    let more = kpack_formats::crc32c(id.as_bytes());
     Some((u128::from(hasher.finish()) << 32) | u128::from(more))
 }
 

@@ -193,8 +193,8 @@ fn seed_of(input: &Input, cell: &Cell, seed: u64) -> u64 {
         .1
         .and_then(|i| input.classes.get(usize::try_from(i).ok()?));
     let split = cell.0.as_deref().unwrap_or_default();
-    let hash = crc32c::crc32c(name.map_or("", String::as_str).as_bytes());
-    seed ^ u64::from(crc32c::crc32c_append(hash, split.as_bytes())) << 16
+    let hash = kpack_formats::crc32c(name.map_or("", String::as_str).as_bytes());
+    seed ^ u64::from(kpack_formats::crc32c_append(hash, split.as_bytes())) << 16
 }
 
 /// Leaves at most `most` rows of each split and class, and returns how many others there were.
