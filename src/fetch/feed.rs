@@ -219,7 +219,8 @@ impl<'a> Feed<'a> {
             return self.local(row);
         };
         let mut settled = gate.lock().unwrap_or_else(PoisonError::into_inner);
-        if !*settled {
+        // Also of a source that was left some clips are there.
+        if !*settled && self.run.settled(row).is_none() {
             let _turn = self.fetching.take();
             if !self.run.queue.enter(&self.run.net, source) {
                 return Supply::Left;
@@ -230,10 +231,7 @@ impl<'a> Feed<'a> {
             self.run.queue.done(source);
             match ended {
                 Ok(()) => *settled = true,
-                Err(fail) => {
-                    self.run.give_up(fail);
-                    return Supply::Left;
-                }
+                Err(fail) => self.run.give_up(fail),
             }
         }
         drop(settled);

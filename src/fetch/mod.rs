@@ -9,7 +9,8 @@
 //! With mirrors the sources are archives: each is brought like any source, read once from front to
 //! end, and its members go to the rows that they are named for.
 //!
-//! Of an mp4 whose server answers ranges only the index and the wanted seconds come, as `HASH.ranges`.
+//! Of an mp4 or WebM whose server answers ranges only the wanted seconds and what of the index tells of
+//! them come, as `HASH.ranges`.
 //!
 //! What is unfinished lies in `MEDIA/.kpack`; a clip appears in MEDIA whole or not at all. The
 //! journal has a row for each input row, so that the same call again fetches only what is not done.

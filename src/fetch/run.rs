@@ -252,6 +252,8 @@ impl<'a> Run<'a> {
         };
         let open = |job: &&Job| self.settled(job.row).is_none();
         for job in source.jobs.iter().filter(due).filter(open) {
+            let turn = opened.is_ok().then(|| self.cutting.take());
+            // Looked at behind the wait: then no more is begun than is being cut.
             if self.net.stopped() {
                 return Err(Fail::Stopped);
             }
@@ -259,12 +261,10 @@ impl<'a> Run<'a> {
                 continue;
             };
             let made = match &opened {
-                Ok((opened, _)) => {
-                    let _turn = self.cutting.take();
-                    clip::make(opened, &row.clip, job, self.media, self.options)?
-                }
+                Ok((opened, _)) => clip::make(opened, &row.clip, job, self.media, self.options)?,
                 Err(failure) => clip::failed(&row.clip, failure),
             };
+            drop(turn);
             if parts.is_some() && is_doubtful(&made) {
                 return self.again(source, tell);
             }

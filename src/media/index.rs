@@ -6,6 +6,7 @@ use ffmpeg_the_third::ffi;
 
 use super::input::Input;
 use super::track::Track;
+use crate::Time;
 
 impl Input {
     /// The packets of `track` that the file's index tells of, in decoding order: when each is decoded,
@@ -31,6 +32,30 @@ impl Input {
             }
         }
         found
+    }
+
+    /// Where the packet lies that [`seek`](Self::seek) to `start` lands at, which need not be there
+    /// itself; `None` where that is the beginning.
+    pub fn landing(&mut self, track: &Track, start: Time) -> Option<u64> {
+        let origin = self.origin_nanos();
+        let target = start.nanos().saturating_add(origin);
+        let mut back: i64 = 0;
+        while target.saturating_sub(back) > origin
+            && self.seek_to(track, track.ticks_floor(target.saturating_sub(back)))
+        {
+            let packet = loop {
+                let packet = self.read().ok()??;
+                if packet.stream() == track.index {
+                    break packet;
+                }
+            };
+            let shown = packet.pts().or(packet.dts()).map(|t| track.nanos(t));
+            if shown.is_some_and(|shown| shown <= target) {
+                return u64::try_from(packet.position()).ok();
+            }
+            back = (back * 2).max(1_000_000_000);
+        }
+        None
     }
 
     /// What a track's codec needs besides the packets; empty for many codecs.

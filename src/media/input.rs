@@ -145,7 +145,7 @@ impl Input {
         self.read()
     }
 
-    fn read(&mut self) -> Result<Option<Packet>> {
+    pub(super) fn read(&mut self) -> Result<Option<Packet>> {
         let _step = stopwatch::enter(Step::Read);
         loop {
             let mut packet = Packet::empty();
@@ -206,7 +206,7 @@ impl Input {
         Ok(())
     }
 
-    fn seek_to(&mut self, track: &Track, ticks: i64) -> bool {
+    pub(super) fn seek_to(&mut self, track: &Track, ticks: i64) -> bool {
         self.taken = true;
         self.ahead.clear();
         // SAFETY: the context is open, the stream index is one of its own.

@@ -109,8 +109,13 @@ impl Muxer {
             num: track.time_base.0 as i32,
             den: track.time_base.1 as i32,
         };
-        // SAFETY: the parameters belong to the open input and are copied.
-        let index = unsafe { self.add(input.parameters(track), base) }?;
+        // SAFETY: the parameters belong to the open input and are copied; the stream was just added.
+        let index = unsafe {
+            let index = self.add(input.parameters(track), base)?;
+            // The bit rate of the whole source is not that of a cut.
+            (*(**(*self.context).streams.add(index)).codecpar).bit_rate = 0;
+            index
+        };
         #[cfg(not(ffmpeg_6_1))]
         self.turn(index, track)?;
         Ok(index)

@@ -3,6 +3,8 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 
+use crate::media::Mp4Box;
+
 /// Boxes of an mp4 file that are looked at.
 const BOXES: u32 = 10_000;
 
@@ -23,26 +25,23 @@ pub(super) fn is_cut_off(file: &File) -> bool {
     };
     let mut at = 0_u64;
     for _ in 0..BOXES {
-        let mut head = [0; 8];
-        if at >= length || file.read_exact_at(&mut head, at).is_err() {
+        let mut head = [0; Mp4Box::LONGEST];
+        let there = usize::try_from(length.saturating_sub(at)).unwrap_or(usize::MAX);
+        let there = there.min(head.len());
+        let read = head.get_mut(..there);
+        if there < 8 || read.is_none_or(|head| file.read_exact_at(head, at).is_err()) {
             // Between boxes, or in the head of one.
             return at > 0 && at < length;
         }
-        let [a, b, c, d, ref kind @ ..] = head;
-        if at == 0 && kind != b"ftyp" {
+        let Some(found) = Mp4Box::parse(head.get(..there).unwrap_or_default()) else {
+            return true;
+        };
+        if at == 0 && found.kind != *b"ftyp" {
             return false;
         }
-        let size = match u32::from_be_bytes([a, b, c, d]) {
-            // To the end of the file.
-            0 => return false,
-            1 => {
-                let mut large = [0; 8];
-                match file.read_exact_at(&mut large, at + 8) {
-                    Ok(()) => u64::from_be_bytes(large),
-                    Err(_) => return true,
-                }
-            }
-            size => u64::from(size),
+        // A box without a size goes to the end of the file.
+        let Some(size) = found.size else {
+            return false;
         };
         at = match at.checked_add(size.max(8)) {
             Some(next) if next <= length => next,

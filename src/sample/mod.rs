@@ -9,6 +9,7 @@ mod encoded;
 mod facts;
 mod failure;
 mod frames;
+mod held;
 mod make;
 mod meta;
 mod outlet;

@@ -6,7 +6,11 @@ use super::audio::Sound;
 use super::choose::{Chooser, Stamp, Todo};
 use super::frames::{Picker, picture_name};
 use super::pass::Decoded;
+use crate::Time;
 use crate::media::{self, Decoder, Frame, Input, Packet, Track};
+
+/// Sound is decoded from this many nanoseconds before the clip on: codecs need a run-up.
+pub(super) const SOUND_LEAD: i64 = 200_000_000;
 
 /// The clip's range in nanoseconds from the start of the source.
 #[derive(Clone, Copy)]
@@ -273,6 +277,16 @@ impl<'a> SoundPart<'a> {
         let done = begins.is_some_and(|t| self.sound.is_full(t));
         self.with_decoder(|decoder, frames| decoder.feed(packet, frames))?;
         Ok(done)
+    }
+
+    /// Whether a packet ends before what is decoded for a clip from `start` on begins.
+    pub(super) fn is_early(&self, packet: &Packet, start: Time) -> bool {
+        let length = packet.duration();
+        let end = packet.pts().filter(|_| length > 0);
+        end.is_some_and(|pts| {
+            let end = self.track.nanos(pts.saturating_add(length));
+            end.saturating_sub(self.origin) < start.nanos().saturating_sub(SOUND_LEAD)
+        })
     }
 
     pub(super) fn end(&mut self) -> media::Result<()> {

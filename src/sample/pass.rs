@@ -9,13 +9,10 @@ use super::audio::{Finished, Sound};
 use super::choose::Chooser;
 use super::frames::{Picker, Targets, half_tick, picture_size};
 use super::make::{Maker, Tools};
-use super::parts::{FramesPart, Range, Seen, SoundPart, usual_step};
+use super::parts::{FramesPart, Range, SOUND_LEAD, Seen, SoundPart, usual_step};
 use super::{Class, FrameChoice, FrameRecipe, SampleError, Stage, sound_file};
 use crate::Time;
 use crate::media::{self, Decoder, Input, Track};
-
-/// Sound is decoded from this many nanoseconds before the clip on: codecs need a run-up.
-const SOUND_LEAD: i64 = 200_000_000;
 
 /// A range that ends so many nanoseconds before its source does, as the header says, ends inside.
 const SURE: i64 = 1_000_000_000;

@@ -3,8 +3,9 @@
 use super::audio::{Sound, Wanted};
 use super::encoded::Encoded;
 use super::frames::{half_tick, picture_size};
+use super::held::Held;
 use super::pace::{Distinct, Rate};
-use super::parts::{Seen, SoundPart, usual_step};
+use super::parts::{SOUND_LEAD, Seen, SoundPart, usual_step};
 use super::video::Video;
 use super::{AudioCodec, AudioRecipe, NoAudio, Pace, Recipe, VideoSound};
 use crate::Time;
@@ -24,11 +25,7 @@ pub(super) fn encode(
     let sound_track = input.audio().cloned();
     let sound_track = sound_track.filter(|_| recipe.video_sound != VideoSound::None);
     if ranged {
-        let lead = if sound_track.is_some() {
-            200_000_000
-        } else {
-            0
-        };
+        let lead = if sound_track.is_some() { SOUND_LEAD } else { 0 };
         input.seek(track, Time::from_nanos((span.start.nanos() - lead).max(0)))?;
     }
     let mut pass = Reencoder::new(input, track, span, ranged, recipe, coding)?;
@@ -51,9 +48,10 @@ pub(super) enum SoundWay<'a> {
 }
 
 impl SoundWay<'_> {
-    /// Takes the next packet of the file; whether none after it is needed.
-    fn push(&mut self, packet: Packet) -> media::Result<bool> {
+    /// Takes the next packet of the file, for a clip from `start` on; whether none after it is needed.
+    fn push(&mut self, packet: Packet, start: Time) -> media::Result<bool> {
         match self {
+            SoundWay::Encode(part) if part.is_early(&packet, start) => Ok(false),
             SoundWay::Encode(part) => part.push(&packet),
             SoundWay::Copy(track, packets) => {
                 if packet.stream() == track.index {
@@ -144,6 +142,7 @@ impl<'a> Reencoder<'a> {
         sound: &mut Option<SoundWay<'_>>,
     ) -> media::Result<()> {
         let (mut video_done, mut audio_done) = (false, sound.is_none());
+        let mut held = Held::new(self.span.start);
         while !(video_done && audio_done) {
             let packet = match input.next_packet() {
                 Ok(Some(packet)) => packet,
@@ -161,17 +160,33 @@ impl<'a> Reencoder<'a> {
                 video_done = beyond(at(packet.dts()));
                 let shown = at(packet.pts().or(packet.dts()));
                 self.goes_on |= beyond(shown) && !media::is_hidden(&packet);
-                decoder.set_wanted(shown.is_none_or(|t| self.holds(t)));
-                decoder.feed(&packet, |frame| self.push(frame, track))?;
+                for packet in held.take(packet, at) {
+                    self.decode(decoder, &packet, track)?;
+                }
             } else if let Some(way) = sound {
-                audio_done = way.push(packet)?;
+                audio_done = way.push(packet, self.span.start)?;
             }
+        }
+        for packet in held.packets {
+            self.decode(decoder, &packet, track)?;
         }
         decoder.drain(|frame| self.push(frame, track))?;
         match sound {
             Some(SoundWay::Encode(part)) => part.end(),
             _ => Ok(()),
         }
+    }
+
+    fn decode(
+        &mut self,
+        decoder: &mut Decoder,
+        packet: &Packet,
+        track: &Track,
+    ) -> media::Result<()> {
+        let shown = packet.pts().or(packet.dts());
+        let shown = shown.map(|t| track.nanos(t) - self.origin);
+        decoder.set_wanted(shown.is_none_or(|t| self.holds(t)));
+        decoder.feed(packet, |frame| self.push(frame, track))
     }
 
     fn holds(&self, at: i64) -> bool {

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::server::Server;
-use super::{fates, files, fixture, journal, run, table};
+use super::{fates, files, fixture, interrupted, journal, run, table};
 use crate::cli::put;
 
 /// A member of a tar: a file, or a link to somewhere.
@@ -218,4 +218,84 @@ fn a_broken_archive_costs_only_what_is_behind_the_break() {
         assert!(matches!(ended.code, 2 | 3), "{}", ended.err);
         assert!(ended.err.contains(said), "{}", ended.err);
     }
+}
+
+/// An archive of two clips, and the rows of these.
+fn two(dir: &Path) -> (Vec<u8>, PathBuf) {
+    let archive = gzip(&tar(&[
+        Member::File(
+            "aaaaaaaaaaa_000001_000003.mp4",
+            &video("media/no_audio.mp4"),
+        ),
+        Member::File("bbbbbbbbbbb_000001_000003.mp4", &video("media/vfr.mp4")),
+    ]));
+    (
+        archive,
+        kinetics(dir, &["aaaaaaaaaaa,1,3", "bbbbbbbbbbb,1,3"]),
+    )
+}
+
+/// Asserts that the second request for `path` asks for the rest of what the first gave.
+fn assert_goes_on(server: &Server, path: &str, half: usize) {
+    let asked = server.asked(path);
+    assert_eq!(asked.len(), 2, "{asked:?}");
+    assert_eq!(asked[0].range, None);
+    let range = asked[1].range.as_deref().unwrap_or_default();
+    let from = range
+        .strip_prefix("bytes=")
+        .and_then(|r| r.strip_suffix('-'));
+    assert!(from.unwrap().parse::<usize>().unwrap() >= half, "{range}");
+}
+
+#[test]
+fn an_archive_whose_connection_is_cut_goes_on_where_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    let (archive, table) = two(dir.path());
+    let half = archive.len() / 2;
+    let server = Server::start(archive);
+    let url = server.url("flaky-all.tar.gz");
+    let ended = run(&table, &out, &["--mirror", &url, "--allow-private"]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert_eq!(files(&out).len(), 2);
+    assert_goes_on(&server, "flaky-all.tar.gz", half);
+    let kept = fs::read(out.join("bbbbbbbbbbb_000001_000003.mp4")).unwrap();
+    assert!(kept == video("media/vfr.mp4"));
+    assert!(!out.join(".kpack").exists());
+}
+
+#[test]
+fn an_archive_that_ctrl_c_interrupts_goes_on_where_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    let (archive, table) = two(dir.path());
+    let half = archive.len() / 2;
+    let server = Server::start(archive);
+    let url = server.url("slowly-all.tar.gz");
+    let (input, output) = (table.to_str().unwrap(), out.to_str().unwrap());
+    let args = [
+        "fetch",
+        input,
+        "-o",
+        output,
+        "--mirror",
+        &url,
+        "--allow-private",
+    ];
+    let half_is_there = || {
+        let entries = fs::read_dir(out.join(".kpack")).into_iter().flatten();
+        let mut parts = entries
+            .flatten()
+            .filter(|e| e.path().extension().is_some_and(|e| e == "part"));
+        parts.any(|e| e.metadata().is_ok_and(|meta| meta.len() >= half as u64))
+    };
+    let (code, said, time) = interrupted(&args, half_is_there);
+    assert_eq!(code, 130, "{said}");
+    assert!(time.as_secs() < 3, "{time:?}");
+    assert!(files(&out).iter().all(|name| name.starts_with(".kpack/")));
+    let ended = run(&table, &out, &["--mirror", &url, "--allow-private"]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert_eq!(files(&out).len(), 2);
+    assert_goes_on(&server, "slowly-all.tar.gz", half);
+    assert!(!out.join(".kpack").exists());
 }

@@ -3,6 +3,7 @@
 mod clips;
 mod contained;
 mod layout;
+mod long;
 mod mirror;
 mod packing;
 mod parts;
@@ -14,6 +15,8 @@ mod yt_dlp;
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -81,4 +84,29 @@ fn files(out: &Path) -> Vec<String> {
 fn table(dir: &Path, header: &str, rows: impl IntoIterator<Item = String>) -> std::path::PathBuf {
     let rows: Vec<String> = rows.into_iter().collect();
     put(dir, "table.csv", format!("{header}\n{}\n", rows.join("\n")))
+}
+
+/// Runs a command until `begun`, interrupts it as Ctrl-C does, and gives its exit code, what it said,
+/// and how long it took to end.
+fn interrupted(args: &[&str], begun: impl Fn() -> bool) -> (i32, String, Duration) {
+    let child = Command::new(env!("CARGO_BIN_EXE_kpack"))
+        .args(args)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let since = Instant::now();
+    while !begun() {
+        assert!(
+            since.elapsed() < Duration::from_secs(60),
+            "it does not begin"
+        );
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let id = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
+    let since = Instant::now();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    (output.status.code().unwrap_or(-1), said, since.elapsed())
 }

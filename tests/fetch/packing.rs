@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::server::Server;
-use super::{files, fixture, run, table};
+use super::{files, fixture, interrupted, run, table};
 use crate::cli::{Ended, kpack, put};
 
 const CLIPS: usize = 24;
@@ -169,4 +169,42 @@ fn what_is_there_is_used_and_never_deleted() {
         assert_eq!(ended.code, 2, "{}", ended.err);
         assert!(ended.err.contains(said), "{}", ended.err);
     }
+}
+
+#[test]
+fn ctrl_c_keeps_the_clips_that_are_there_and_waits_for_no_other() {
+    let server = Server::start(fs::read(fixture("media/gop250.mp4")).unwrap());
+    let dir = tempfile::tempdir().unwrap();
+    let (cache, out) = (dir.path().join("cache"), dir.path().join("out"));
+    // So many clips of one source take a while.
+    let rows = (0..40).map(|i| format!("{},{}.5,{}", server.url("v.mp4"), i % 6, i / 6 + 7));
+    let table = table(dir.path(), "url,start,end", rows);
+    let paths = [&table, &cache, &out].map(|path| path.to_str().unwrap());
+    let args = [
+        "webdataset",
+        paths[0],
+        "--media-dir",
+        paths[1],
+        "-o",
+        paths[2],
+        "--fetch",
+        "--allow-private",
+    ];
+    let some = || fs::read_dir(&cache).into_iter().flatten().count() > 5;
+    let (code, said, time) = interrupted(&args, some);
+    assert_eq!(code, 130, "{said}");
+    assert!(time.as_secs() < 5, "{time:?}");
+    let packed = said.lines().find(|line| line.contains("clips packed"));
+    let packed = packed.and_then(|line| line.split(' ').next()?.parse::<u32>().ok());
+    assert!(packed.is_some_and(|packed| packed > 0), "{said}");
+    assert!(files(&cache).len() < 40, "it was not interrupted");
+    let ended = kpack(args);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert_eq!(rows_done(&out), 40);
+    assert_eq!(server.asked("v.mp4").len(), 1);
+}
+
+fn rows_done(out: &Path) -> usize {
+    let rows = rows(out);
+    rows.iter().filter(|row| row["outcome"] == "done").count()
 }

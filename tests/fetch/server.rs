@@ -79,31 +79,70 @@ fn serve(stream: &TcpStream, log: &Mutex<Vec<Asked>>, video: &[u8], port: u16, s
         });
         log.iter().filter(|a| a.path == path).count()
     };
-    if let (true, Some(range)) = (path.starts_with("/ranged"), closed(range.as_deref())) {
-        let part = video.get(range.clone()).unwrap_or_default();
-        sent.fetch_add(part.len() as u64, Ordering::Relaxed);
-        let head = format!(
-            "HTTP/1.1 206 Partial Content\r\nContent-Type: video/mp4\r\nETag: \"v1\"\r\nContent-Length: {}\r\nContent-Range: bytes {}-{}/{}\r\nConnection: close\r\n\r\n",
-            part.len(),
-            range.start,
-            range.end - 1,
-            video.len(),
-        );
-        let mut to = stream;
-        let _ = to
-            .write_all(head.as_bytes())
-            .and_then(|()| to.write_all(part));
-        let _ = stream.shutdown(Shutdown::Both);
+    if let (true, Some(range)) = (path.starts_with("/ranged"), closed(range.as_deref()))
+        && part(stream, video, range, spoiled(&path, times), sent)
+    {
         return;
     }
+    let path = match path.as_str() {
+        "/ranged-gone/v.mp4" if times > 6 => "/404-html.mp4",
+        path => path,
+    };
     let from = range.and_then(|r| r.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
     // A client that hangs up first is no failure of the test. A shutdown would be an orderly end.
-    match answer(stream, &path, times, from, video, port) {
+    match answer(stream, path, times, from, video, port) {
         Err(e) if e.kind() == ErrorKind::ConnectionReset => {}
         _ => {
             let _ = stream.shutdown(Shutdown::Both);
         }
     }
+}
+
+/// How a request for a range is answered that is not the first, by the first folder of its path.
+fn spoiled(path: &str, times: usize) -> &str {
+    let folder = path.split('/').nth(1).unwrap_or_default();
+    let spoiled = folder.strip_prefix("ranged-").filter(|_| times > 6);
+    spoiled.unwrap_or_default()
+}
+
+/// Answers a request for a range; `false` if that is to be answered as any other.
+fn part(
+    mut to: &TcpStream,
+    video: &[u8],
+    range: std::ops::Range<usize>,
+    spoiled: &str,
+    sent: &AtomicU64,
+) -> bool {
+    let (tag, from) = match spoiled {
+        "once" | "gone" => return false,
+        "etag" => ("v2", range.start),
+        "moved" => ("v1", range.start + 1),
+        _ => ("v1", range.start),
+    };
+    let end = range.end.min(video.len());
+    let part = video.get(range.start..end).unwrap_or_default();
+    let head = |status: &str, length: usize| {
+        format!(
+            "HTTP/1.1 {status}\r\nContent-Type: video/mp4\r\nETag: \"{tag}\"\r\nContent-Length: {length}\r\nContent-Range: bytes {from}-{}/{}\r\nConnection: close\r\n\r\n",
+            end - 1,
+            video.len(),
+        )
+    };
+    sent.fetch_add(part.len() as u64, Ordering::Relaxed);
+    let (head, body) = match spoiled {
+        "416" => (head("416 Range Not Satisfiable", 0), &part[..0]),
+        "html" => (head("200 OK", HTML.len()), HTML.as_bytes()),
+        "cut" => (
+            head("206 Partial Content", part.len()),
+            &part[..part.len() / 2],
+        ),
+        _ => (head("206 Partial Content", part.len()), part),
+    };
+    let _ = to
+        .write_all(head.as_bytes())
+        .and_then(|()| to.write_all(body));
+    let _ = to.shutdown(Shutdown::Both);
+    true
 }
 
 /// A range with both ends.
@@ -230,6 +269,14 @@ fn answer(
                 }
             };
             to.write_all(head.as_bytes())?;
+            if path.starts_with("/slowly") && times == 1 {
+                to.write_all(&rest[..half])?;
+                for bytes in rest[half..].chunks(64) {
+                    to.write_all(bytes)?;
+                    thread::sleep(Duration::from_millis(20));
+                }
+                return Ok(());
+            }
             to.write_all(if flaky { &rest[..half] } else { rest })
         }
     }

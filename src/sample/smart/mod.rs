@@ -15,7 +15,7 @@ mod plan;
 use std::ops::Range;
 
 use super::audio::Finished;
-use super::parts::{SoundPart, usual_step};
+use super::parts::{SOUND_LEAD, SoundPart, usual_step};
 use super::reencode::sound_part;
 use super::video::Video;
 use crate::Time;
@@ -47,7 +47,7 @@ pub(super) fn cut(input: &mut Input, track: &Track, span: Span) -> media::Result
     };
     input.rewind()?;
     let sound_track = input.audio().cloned();
-    let lead = if sound_track.is_some() { LEAD } else { 0 };
+    let lead = if sound_track.is_some() { SOUND_LEAD } else { 0 };
     let from = (span.start.nanos() - lead).max(0);
     input.seek(track, Time::from_nanos(from))?;
     let mut sound = match &sound_track {
@@ -81,9 +81,6 @@ pub(super) fn cut(input: &mut Input, track: &Track, span: Span) -> media::Result
     Ok(Smart::Video(Box::new(Video { errors, ..video })))
 }
 
-/// Sound is decoded from so many nanoseconds before the clip on.
-const LEAD: i64 = 200_000_000;
-
 /// The video's packets from the key frame before the start on, up to the end, and the sound; or why
 /// they cannot be cut.
 fn read(
@@ -102,7 +99,9 @@ fn read(
         };
         let Some(packet) = packet else { break };
         if packet.stream() != track.index {
-            if let Some(part) = sound {
+            if let Some(part) = sound
+                && !part.is_early(&packet, span.start)
+            {
                 audio_done = part.push(&packet)?;
             }
             continue;
