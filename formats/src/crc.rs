@@ -71,7 +71,9 @@ mod tests {
     use super::*;
 
     fn bytes(length: u32) -> Vec<u8> {
-        (0..length).map(|i| (i.wrapping_mul(i) >> 3) as u8).collect()
+        (0..length)
+            .map(|i| (i.wrapping_mul(i) >> 3) as u8)
+            .collect()
     }
 
     /// Another implementation is the judge, for every length around the steps in which bytes are
