@@ -1,5 +1,5 @@
 //! What `verify` costs beside reading and hashing the same bytes in a bare loop, one thread each, in
-//! turns, medians of the same run.
+//! turns, medians of the same run; `cpu_ratio` is that of the CPU time, which other programs disturb less.
 //!
 //! ```text
 //! cargo bench --bench verify -- [MB]        # bytes of each dataset, 1000 without
@@ -15,7 +15,7 @@ use std::time::Instant;
 
 use kpack::pipeline::{Options, Plan, PlanOptions, ShardRule, ShardTarget, Target, pack};
 use kpack::progress::NoProgress;
-use kpack::sample::{Made, Recipe, SampleError, Size, Trim, VideoRecipe};
+use kpack::sample::{Made, Pace, Recipe, SampleError, Size, Trim, VideoRecipe, VideoSound};
 use kpack::source::{Clip, Input, Row};
 use kpack::tree::{FrameNames, Tree, TreeOptions};
 use kpack::verify::{Options as VerifyOptions, Unwatched, verify};
@@ -59,6 +59,8 @@ fn write(format: &str, clips: usize, out: &Path) -> Outcome<()> {
         upscale: false,
         audio: None,
         waveform: false,
+        pace: Pace::Source,
+        video_sound: VideoSound::Encode,
     };
     let options = PlanOptions {
         rule: ShardRule::Bytes(256 << 20),
@@ -106,31 +108,53 @@ fn measure(format: &str, dir: &Path) -> Outcome<()> {
     let mut files = Vec::new();
     find(dir, &mut files)?;
     files.sort();
-    let (mut bare, mut ours, mut bytes) = (Vec::new(), Vec::new(), 0);
+    let (mut bare, mut ours, mut bytes) = (Times::default(), Times::default(), 0);
     for _ in 0..ROUNDS {
-        let begun = Instant::now();
+        let begun = now();
         bytes = hash(&files)?;
-        bare.push(begun.elapsed().as_secs_f64());
-        let begun = Instant::now();
+        bare.add(begun);
+        let begun = now();
         let options = VerifyOptions {
             threads: 1,
             decode: false,
         };
         let report = verify(&[dir.to_owned()], &options, &Unwatched)?;
-        ours.push(begun.elapsed().as_secs_f64());
+        ours.add(begun);
         if !report.is_whole() || report.bytes != bytes {
             return Err(format!("{} of {bytes} bytes verified", report.bytes).into());
         }
     }
-    let (bare, ours) = (median(&mut bare), median(&mut ours));
+    let cpu = median(&mut ours.cpu) / median(&mut bare.cpu);
+    let (bare, ours) = (median(&mut bare.wall), median(&mut ours.wall));
     println!(
         "{{\"format\": \"{format}\", \"files\": {}, \"bytes\": {bytes}, \"bare_s\": {bare:.4}, \
-         \"verify_s\": {ours:.4}, \"verify_mb_per_s\": {:.0}, \"ratio\": {:.3}}}",
+         \"verify_s\": {ours:.4}, \"verify_mb_per_s\": {:.0}, \"ratio\": {:.3}, \
+         \"cpu_ratio\": {cpu:.3}}}",
         files.len(),
         bytes as f64 / ours / 1e6,
         ours / bare
     );
     Ok(())
+}
+
+/// Seconds of each round: on the wall, and of this process on the processor.
+#[derive(Default)]
+struct Times {
+    wall: Vec<f64>,
+    cpu: Vec<f64>,
+}
+
+impl Times {
+    fn add(&mut self, begun: (Instant, f64)) {
+        let now = now();
+        self.wall.push((now.0 - begun.0).as_secs_f64());
+        self.cpu.push(now.1 - begun.1);
+    }
+}
+
+fn now() -> (Instant, f64) {
+    let cpu = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    (Instant::now(), cpu.tv_sec as f64 + cpu.tv_nsec as f64 / 1e9)
 }
 
 fn median(values: &mut [f64]) -> f64 {

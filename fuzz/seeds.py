@@ -143,27 +143,44 @@ def framed(kind, body=b""):
 
 
 def wire(recipe):
-    hello, clip, pulse, pictures, sample, end, skipped, failed, look, seen = range(10)
-    raw, greeted, plain = 1, 2, bytes([2])
-    blobs = [{"name": "000001.jpg", "length": 5}, {"name": "mp4", "length": 50, "from": 7}]
+    hello, job, pulse, pieces, answer = range(5)
+    raw, greeted, drawn, watched, plain = 1, 2, 4, 8, bytes([2])
     facts = {"frames": 1, "fps": 29.97, "frame_times": [0, 33366666]}
-    put("wire_to_parent", "sample", plain + framed(pulse, struct.pack("<QQQ", 3, 100, 1000)) + framed(sample, {"blobs": blobs, "facts": facts})
-        + framed(0x80, b"hello") + framed(end))
-    taken = [{"name": "000001.jpg", "length": 5, "at": 0}, {"name": "000002.jpg", "length": 4, "at": 5}]
-    put("wire_to_parent", "pictures", plain + framed(pictures, struct.pack("<Q", 0) + b"hello") + framed(pictures, struct.pack("<Q", 5) + b"more")
-        + framed(sample, {"blobs": taken, "facts": facts}) + framed(end))
-    put("wire_to_parent", "skipped", plain + framed(skipped, "too short"))
-    put("wire_to_parent", "failed", plain + framed(failed, {"stage": "decode", "class": "corrupt", "reason": "no frame", "cause": "x: y"}))
+
+    def blob(name, length, **place):
+        return {"name": name, "length": length, "place": place}
+
+    def sample(*blobs):
+        return framed(answer, {"Ok": {"sample": {"blobs": blobs, "facts": facts}}})
+
+    def piece(at, data):
+        return framed(pieces, struct.pack("<Q", at) + data)
+
+    put("wire_to_parent", "sample", plain + framed(pulse, struct.pack("<QQQ", 3, 100, 1000)) + piece(0, b"hello")
+        + sample(blob("000001.jpg", 5, bytes=0), blob("mp4", 50, media=7)))
+    put("wire_to_parent", "pictures", plain + piece(0, b"hello") + piece(5, b"more")
+        + sample(blob("000001.jpg", 5, bytes=0), blob("000002.jpg", 4, bytes=5)))
+    put("wire_to_parent", "again", plain + piece(0, b"hello") + piece(0, b"more") + sample(blob("wav", 4, bytes=0)))
+    put("wire_to_parent", "skipped", plain + framed(answer, {"Ok": {"skipped": "too short"}}))
+    put("wire_to_parent", "failed", plain + framed(answer, {"Err": {"stage": "decode", "class": "corrupt", "reason": "no frame", "cause": "x: y"}}))
     put("wire_to_parent", "hello", bytes([0]) + framed(hello, {"version": "0.1.0", "sandbox": {"seccomp": True, "landlock": "fully", "leaks": None}})
-        + framed(skipped, "no"))
-    put("wire_to_parent", "raw", bytes([raw | greeted]) + b"kpw1" + struct.pack("<IQ", skipped, 5) + b'"abc"')
-    look_back = {"pictures": 3, "seconds": 0.1, "black": False, "frozen": True, "heard": {"samples": 480, "loudest": 0.5}, "errors": 0}
-    put("wire_to_parent", "seen", bytes([4 | greeted]) + framed(seen, look_back))
-    body = {"key": "run/a", "extension": "mp4", "range": [0, 1000000000], "recipe": recipe}
-    put("wire_to_child", "clip", plain + framed(clip, body))
-    put("wire_to_child", "whole", plain + framed(clip, dict(body, range=None, extension=None)))
-    put("wire_to_child", "look", plain + framed(look, {"key": "run/a"}))
-    put("wire_to_child", "raw", bytes([raw]) + b"kpw1" + struct.pack("<IQ", clip, 3) + b"{}}")
+        + framed(answer, {"Ok": {"skipped": "no"}}))
+    put("wire_to_parent", "raw", bytes([raw | greeted]) + b"kpw1" + struct.pack("<IQ", answer, 5) + b'"abc"')
+    seen = {"pictures": 3, "seconds": 0.1, "black": False, "frozen": True, "heard": {"samples": 480, "loudest": 0.5}, "errors": 0}
+    put("wire_to_parent", "seen", bytes([watched | greeted]) + framed(answer, {"Ok": seen}))
+    put("wire_to_parent", "drawn", bytes([drawn | greeted]) + piece(0, b"a picture") + framed(answer, {"Ok": None}))
+    clip = {"extension": "mp4", "range": [0, 1000000000], "recipe": recipe}
+    for name, asked in {
+        "clip": {"clip": clip},
+        "whole": {"clip": dict(clip, range=None, extension=None)},
+        "watch": {"watch": None},
+        "probe": {"probe": {"depth": "First"}},
+        "glance": {"glance": {"pictures": [[100, True], [200, False]]}},
+        "colours": {"colours": {"at": [0.5, 1.5]}},
+        "draw": {"draw": {"at": 0.5}},
+    }.items():
+        put("wire_to_child", name, plain + framed(job, {"key": "run/a", "job": asked}))
+    put("wire_to_child", "raw", bytes([raw]) + b"kpw1" + struct.pack("<IQ", job, 3) + b"{}}")
 
 
 def main():
@@ -186,6 +203,9 @@ def main():
         put("dataset", name, b"\n%%\n".join(parts))
         parts[3] = parts[3][:300] + b"\xff" + parts[3][301:]
         put("dataset", f"{name}_flipped", b"\n%%\n".join(parts))
+        # A row that names a place behind the end of the plan.
+        parts[1] = parts[1].replace(b'"index":1', b'"index":7')
+        put("dataset", f"{name}_elsewhere", b"\n%%\n".join(parts))
     wire(manifest["recipe"])
 
 

@@ -1,19 +1,23 @@
 //! What a media file is, without packing it: header, first frame, or every frame.
+//!
+//! [`probe`] opens a hostile file in this process; what the commands of kpack probe, they probe in
+//! child processes.
 
 use std::fs::File;
-use std::io::Read as _;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::Time;
 use crate::media::{Decoder, Frame, Input, Track};
 use crate::sample::{Class, Stage};
 use crate::source::{Problem, is_media_head};
+use crate::worker::{Task, Workers};
+use crate::{Time, pulse};
 
 /// How far a file is looked into.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Depth {
     /// The header alone.
     Header,
@@ -24,7 +28,7 @@ pub enum Depth {
 }
 
 /// What was found out of a media file.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Probed {
     /// FFmpeg's name of the container.
     pub container: String,
@@ -52,20 +56,26 @@ pub struct Probed {
     pub decode_errors: u64,
 }
 
-/// Looks into the file at `path`.
+/// Looks into the file at `path`, in this process.
 ///
 /// # Errors
 /// A [`Problem`] with the class that packing the file would give.
 pub fn probe(path: &Path, depth: Depth) -> Result<Probed, Problem> {
-    let (mut input, mut probed) = open(path)?;
-    if depth > Depth::Header {
-        decode(&mut input, depth, &mut probed)?;
-    }
-    Ok(probed)
+    probe_with(path, depth, &Workers::in_process())
 }
 
-/// Opens the file at `path` and reads its header.
-pub(crate) fn open(path: &Path) -> Result<(Input, Probed), Problem> {
+/// As [`probe`], by `workers`. A file that crashes its worker, or is over a limit, has the class of that.
+///
+/// # Errors
+/// Those of [`probe`].
+pub fn probe_with(path: &Path, depth: Depth, workers: &Workers) -> Result<Probed, Problem> {
+    let file = open(path)?;
+    let probed = workers.ask(&path.to_string_lossy(), &file, &Probe { depth });
+    probed.map(|(probed, _)| probed)
+}
+
+/// Opens the file at `path`.
+pub(crate) fn open(path: &Path) -> Result<Arc<File>, Problem> {
     let opened = File::open(path).and_then(|file| Ok((file.metadata()?, file)));
     let (meta, file) = opened.map_err(|e| match e.kind() {
         std::io::ErrorKind::NotFound => problem(Stage::Plan, Class::Missing, "not found"),
@@ -75,18 +85,42 @@ pub(crate) fn open(path: &Path) -> Result<(Input, Probed), Problem> {
             format!("cannot be opened: {e}"),
         ),
     })?;
-    let wrong = |class, reason| problem(Stage::Probe, class, reason);
-    if meta.is_dir() {
-        return Err(wrong(Class::NotAVideo, "is a folder".to_owned()));
+    match meta.is_dir() {
+        true => Err(problem(Stage::Probe, Class::NotAVideo, "is a folder")),
+        false => Ok(Arc::new(file)),
     }
-    if meta.len() == 0 {
+}
+
+/// Looks into a file.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Probe {
+    pub(crate) depth: Depth,
+}
+
+impl Task for Probe {
+    type Answer = Probed;
+
+    fn run(&self, file: &Arc<File>, _: &mut Vec<u8>) -> Result<Probed, Problem> {
+        let mut input = input(file)?;
+        let mut probed = describe(&input);
+        probed.bytes = file.metadata().map_or(0, |meta| meta.len());
+        if self.depth > Depth::Header {
+            decode(&mut input, self.depth, &mut probed)?;
+        }
+        Ok(probed)
+    }
+}
+
+/// Reads the header of a file.
+pub(crate) fn input(file: &Arc<File>) -> Result<Input, Problem> {
+    let wrong = |class, reason| problem(Stage::Probe, class, reason);
+    if file.metadata().is_ok_and(|meta| meta.len() == 0) {
         return Err(wrong(
             Class::NotAVideo,
             "the file is empty (0 bytes)".to_owned(),
         ));
     }
-    let file = Arc::new(file);
-    let input = Input::open(Arc::clone(&file)).map_err(|e| match is_media(path) {
+    let input = Input::open(Arc::clone(file)).map_err(|e| match is_media(file) {
         true => wrong(
             Class::Corrupt,
             format!("its header or index is missing or cut off: {e}"),
@@ -96,9 +130,8 @@ pub(crate) fn open(path: &Path) -> Result<(Input, Probed), Problem> {
             format!("the content is no media that this libav can open: {e}"),
         ),
     })?;
-    let mut probed = describe(&input);
-    probed.bytes = meta.len();
-    Ok((input, probed))
+    pulse::length(input.duration());
+    Ok(input)
 }
 
 /// Goes to `time` and gives the first frame shown there or later.
@@ -199,10 +232,10 @@ fn decode(input: &mut Input, depth: Depth, probed: &mut Probed) -> Result<(), Pr
     Ok(())
 }
 
-fn is_media(path: &Path) -> bool {
-    let mut head = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(1024).read_to_end(&mut head));
-    read.is_ok() && is_media_head(&head)
+fn is_media(file: &File) -> bool {
+    let mut head = [0; 1024];
+    let read = file.read_at(&mut head, 0);
+    read.is_ok_and(|n| is_media_head(&head[..n]))
 }
 
 fn problem(stage: Stage, class: Class, reason: impl Into<String>) -> Problem {

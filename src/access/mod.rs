@@ -1,6 +1,10 @@
 //! One sample of many shards, by its key or number, without reading the others: `SHARD.kidx` says
 //! where it lies, and only its bytes are mapped and checked.
 //!
+//! [`Video`] decodes in this process, because that is fast and the shards are one's own; a file that
+//! crashes libav crashes the process. [`frames`] and [`thumbnails`] leave that to
+//! [`Workers`](crate::worker::Workers).
+//!
 //! ```no_run
 //! use kpack::access::{Lookup, Wanted, look_up};
 //!
@@ -19,8 +23,11 @@ use kpack_formats::{Format, IndexEntry, IndexReader, Limits, ReadOptions, Sample
 use crate::mmap::{Walk, map};
 use crate::{Error, Result, bounded};
 
+mod pictures;
 mod video;
 
+pub use pictures::{Form, Frames, Picture, frames, thumbnails};
+pub(crate) use pictures::{Shrink, TakeFrames};
 pub use video::{FrameRange, Video};
 
 /// Which sample.

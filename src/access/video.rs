@@ -4,6 +4,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use kpack_formats::{Blob, FrameTable, Sample};
+use serde::{Deserialize, Serialize};
 
 use crate::Time;
 use crate::media::{
@@ -11,7 +12,7 @@ use crate::media::{
 };
 
 /// Frames `start..stop`, each `step`-th, numbered from 0 as they are shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FrameRange {
     /// The first.
     pub start: u64,
@@ -66,7 +67,7 @@ impl FromStr for FrameRange {
     }
 }
 
-/// Decodes frames of one packed video.
+/// Decodes frames of one packed video, in this process: [`frames`](super::frames) does so in another.
 ///
 /// With a frame table (from the index, or made here from the packets of a container that says when
 /// each is shown) only the groups of pictures are read that the frames need. Of other containers all
@@ -126,12 +127,7 @@ impl Video {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn of_sample(sample: &Sample) -> media::Result<Option<(&str, Self)>> {
-        let known = sample.frame_tables.keys();
-        let named = sample.blobs.keys().filter(|name| is_video_name(name));
-        let Some((name, blob)) = known
-            .chain(named)
-            .find_map(|name| sample.blobs.get_key_value(name))
-        else {
+        let Some((name, blob)) = video_of(sample) else {
             return Ok(None);
         };
         let video = Self::open(blob, sample.frame_tables.get(name))?;
@@ -195,6 +191,16 @@ impl Video {
         self.scaler = scaler;
         done.map(|_| pictures)
     }
+}
+
+/// The blob that is a sample's video, with its name.
+pub(super) fn video_of(sample: &Sample) -> Option<(&str, &Blob)> {
+    let known = sample.frame_tables.keys();
+    let named = sample.blobs.keys().filter(|name| is_video_name(name));
+    let mut blobs = known
+        .chain(named)
+        .filter_map(|name| sample.blobs.get_key_value(name));
+    blobs.next().map(|(name, blob)| (name.as_str(), blob))
 }
 
 fn is_video_name(name: &str) -> bool {

@@ -134,6 +134,10 @@ const NEEDED: usize = 4;
 /// What each encoder is for.
 const ENCODERS: &[(&str, &str)] = &[
     ("--video h264", "libx264"),
+    ("--video hevc", "libx265"),
+    ("--video av1", "libaom-av1"),
+    ("--video vp9", "libvpx-vp9"),
+    ("its sound", "libopus"),
     ("--audio flac", "flac"),
     ("--image webp", "libwebp"),
 ];

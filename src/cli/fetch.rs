@@ -7,12 +7,14 @@ use kpack::Time;
 use kpack::fetch::{FetchOptions, JOURNAL, Report, fetch};
 use kpack::sample::{Preset, Trim, VideoRecipe};
 use kpack::source::{self, ReadOptions};
+use kpack::worker::Limits;
 
 use super::fetching::{NetArgs, PastEndKind, YtDlpArgs, options};
 use super::out::{bytes, count, grouped, say};
 use super::pack::Watch;
+use super::pack::args::LayoutKind;
 use super::signals::Signals;
-use super::{Common, Exit, out, values};
+use super::{Common, Exit, out, values, worker};
 
 const HELP: &str = "\
 Examples:
@@ -25,7 +27,8 @@ Examples:
 Each source is fetched once, whatever the number of its clips, and dropped when they are cut
 (--keep-source keeps it). MEDIA/fetch.jsonl has a row for each row of ANNOTATIONS: done, failed with
 its class and reason, or skipped. The same command again fetches only what is not done, and goes on
-in the middle of files where the server allows it. Then: kpack webdataset ANNOTATIONS --media-dir MEDIA.
+in the middle of files where the server allows it. Clips are cut in child processes: what crashes there is
+the failure of one row. Then: kpack webdataset ANNOTATIONS --media-dir MEDIA.
 
 Exit codes:
   0    all clips are there
@@ -57,6 +60,13 @@ pub(crate) struct Fetch {
     /// list of these, one a line; may be repeated
     #[arg(long, value_name = "LIST|TAR|URL")]
     mirror: Vec<PathBuf>,
+    /// A folder whose videos stand in for those of the same names, such as CVDF's replacements of
+    /// corrupt ones: used before anything is fetched
+    #[arg(long, value_name = "DIR")]
+    replacement: Option<PathBuf>,
+    /// Folders of the clips below MEDIA; those that are there already stay where they are
+    #[arg(long, value_enum, default_value = "flat")]
+    layout: LayoutKind,
     /// Name of each clip [default: {id}_{start:06}_{end:06}.mp4]
     #[arg(long, value_name = "T")]
     name_template: Option<String>,
@@ -110,18 +120,20 @@ const NAMED: usize = 20;
 
 impl Fetch {
     pub(crate) fn run(&self, common: &Common) -> anyhow::Result<Exit> {
-        let options = self.options(common)?;
+        let mut options = self.options(common)?;
         let input = source::read(
             &self.annotations,
             &ReadOptions {
                 labels: self.labels.clone(),
                 input_format: self.input_format.clone(),
                 exclude: Some(self.out.clone()),
+                replacement: self.replacement.clone(),
                 annotations_only: true,
                 ..ReadOptions::default()
             },
         )
         .map_err(super::inputs::fault)?;
+        options.workers = worker::workers(Some(Limits::default()), common.quiet).into();
         let signals = Signals::listen()?;
         let watch = Watch::new(common);
         for note in &input.notes {
@@ -175,6 +187,8 @@ impl Fetch {
             url_template: self.url_template.clone(),
             mirrors: self.mirror.clone(),
             name_template: self.name_template.clone(),
+            layout: self.layout.into(),
+            replacement: self.replacement.clone(),
             ..options(net, &self.yt_dlp, common)
         };
         Ok(FetchOptions {

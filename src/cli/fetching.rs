@@ -95,6 +95,11 @@ pub(crate) struct WhilePacking {
     /// Address of each row, with {id} or {key}; with {start} or {end} it is that of the clip itself
     #[arg(long, value_name = "T", requires = "fetch")]
     pub(crate) url_template: Option<String>,
+    /// Take the clips out of archives, as kpack fetch --mirror; those on the way to a clip come with
+    /// it and wait in --media-dir; may be repeated
+    #[arg(long, value_name = "LIST|TAR|URL", requires = "fetch",
+          conflicts_with_all = ["url_template", "via_yt_dlp", "keep_source"])]
+    pub(crate) mirror: Vec<PathBuf>,
     /// Skip clips whose source has less of them than this
     #[arg(long, value_name = "S", requires = "fetch", value_parser = values::duration)]
     pub(crate) min_length: Option<Time>,
@@ -135,6 +140,7 @@ impl WhilePacking {
     pub(crate) fn options(&self, common: &Common) -> Option<FetchOptions> {
         self.fetch.then(|| FetchOptions {
             url_template: self.url_template.clone(),
+            mirrors: self.mirror.clone(),
             min_length: self.min_length,
             past_end: self.past_end.into(),
             keep_source: self.keep_source,

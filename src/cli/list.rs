@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use kpack::lists::{GatherOptions, Written, gather, write};
+use kpack::worker::Limits;
 use kpack_formats::lists::{CONSUMERS, Consumer, consumer};
 
 use super::classes::count_classes;
 use super::out::{count, grouped, say};
 use super::pack::Watch;
-use super::{Common, Exit, out};
+use super::{Common, Exit, out, worker};
 
 const HELP: &str = "\
 Examples:
@@ -20,7 +21,7 @@ Examples:
   kpack list videos --for dmvr --shuffle 7 --prefix /data/videos
 
 DIR is a packed dataset (its rows that are done), a tree of frame folders, or a folder of media.
-Of each media file and each folder of frames the first frame is decoded. Splits and classes are those of the
+Of each media file and each folder of frames the first frame is decoded, in child processes. Splits and classes are those of the
 dataset, or the folders: DIR/class/clip, DIR/split/class/clip. Clips that are not there, that do
 not decode, or whose line the consumer would misread are in left-out.jsonl with the reason.
 
@@ -84,6 +85,7 @@ impl List {
             labels: self.labels.clone(),
             decode: self.decode,
             threads: common.threads(),
+            workers: worker::workers(Some(Limits::default()), common.quiet).into(),
         };
         let watch = Watch::new(common);
         let gathered = gather(&self.dir, consumer, &options, &watch);

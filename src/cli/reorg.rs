@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use kpack::reorg::{Arrange, By, Fate, JOURNAL, Report, Spelling, reorg};
 use kpack::source::{self, ReadOptions, class_names};
-use kpack::tree::TreeLayout;
 
 use super::out::{count, grouped, say};
 use super::pack::Watch;
@@ -120,12 +119,7 @@ impl Reorg {
 
     fn arrange(&self, common: &Common) -> anyhow::Result<Arrange> {
         Ok(Arrange {
-            layout: match self.layout {
-                LayoutKind::Flat => TreeLayout::Flat,
-                LayoutKind::Class => TreeLayout::Class,
-                LayoutKind::Split => TreeLayout::Split,
-                LayoutKind::SplitClass => TreeLayout::SplitClass,
-            },
+            layout: self.layout.into(),
             spelling: match self.spelling {
                 SpellingKind::Raw => Spelling::Raw,
                 SpellingKind::Underscore => Spelling::Underscore,

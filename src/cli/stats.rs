@@ -7,11 +7,12 @@ use clap::Args;
 use kpack::stats::{
     Bar, Histogram, States, Stats, StatsOptions, gather, means, page, stats, thumbs,
 };
+use kpack::worker::Limits;
 use kpack_formats::atomic::write_atomic;
 
 use super::out::{bytes, count, grouped, say};
 use super::pack::Watch;
-use super::{Common, Exit, out};
+use super::{Common, Exit, out, worker};
 
 const HELP: &str = "\
 Examples:
@@ -22,7 +23,8 @@ Examples:
   kpack stats videos/ --json | jq '.classes'
 
 A clip is short if it is by more than half a second shorter than its time range, which its row or
-its name (ID_000010_000020.mp4) says. Colours are measured on four frames each of some clips.
+its name (ID_000010_000020.mp4) says. Colours are measured on four frames each of some clips. Files are
+opened in child processes: one that crashes its decoder is corrupt, and counted as such.
 
 Exit codes:
   0    counted, whatever was found
@@ -58,25 +60,25 @@ const LINES: usize = 20;
 
 impl StatsCommand {
     pub(crate) fn run(&self, common: &Common) -> anyhow::Result<Exit> {
-        let threads = common.threads();
         let options = StatsOptions {
             media_dir: self.media_dir.clone(),
             labels: self.labels.clone(),
             decode: self.decode,
-            threads,
+            threads: common.threads(),
+            workers: worker::workers(Some(Limits::default()), common.quiet).into(),
         };
         let watch = Watch::new(common);
         let gathered = gather(&self.inputs, &options, &watch);
         watch.end();
-        let (records, notes) = gathered?;
+        let (records, mut notes) = gathered?;
         let channels = match self.means {
             0 => None,
-            most => means(&records, most, threads)?,
+            most => means(&records, most, &options, &mut notes)?,
         };
         let inputs = self.inputs.iter().map(|path| path.display().to_string());
-        let counted = stats(inputs.collect(), &records, channels, notes);
+        let mut counted = stats(inputs.collect(), &records, channels, notes);
         if let Some(path) = &self.html {
-            let thumbs = thumbs(&records, threads)?;
+            let thumbs = thumbs(&records, &options, &mut counted.notes)?;
             write_atomic(path, page(&counted, &thumbs).as_bytes())?;
             if !common.quiet {
                 say(format_args!("page written to {}", path.display()));

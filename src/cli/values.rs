@@ -78,6 +78,17 @@ pub(crate) fn frames(text: &str) -> Result<Frames, String> {
     }
 }
 
+/// `--fps`: numerator and denominator of frames per second (`5`, `12.5`, `30000/1001`).
+pub(crate) fn fps(text: &str) -> Result<(u32, u32), String> {
+    match per_second(text) {
+        // More would be finer than the ticks of any container.
+        Some(FrameChoice::Rate { num, den }) if num / den.max(1) <= 1000 => Ok((num, den)),
+        _ => Err(format!(
+            "`{text}` is no rate: use frames per second, at most 1000, such as 5, 12.5 or 30000/1001"
+        )),
+    }
+}
+
 fn per_second(text: &str) -> Option<FrameChoice> {
     if let Some((num, den)) = text.split_once('/') {
         return rate(num.parse().ok()?, den.parse().ok()?);

@@ -17,8 +17,8 @@ Examples:
   kpack verify out/train-000007.tar      one shard, by the manifest or the index beside it
   kpack verify out --decode              decode everything besides; name black, frozen, silent clips
 
-With --decode video and sound are decoded in child processes that have given up files and network: a
-file that crashes its decoder, hangs or eats memory is one damaged sample. Pictures are decoded here.
+With --decode all is decoded in child processes that have given up files and network: what crashes its
+decoder, hangs or eats memory is one damage.
 
 Each damage is a line on standard output: shard, key, member, offset, what.
 

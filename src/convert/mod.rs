@@ -32,7 +32,9 @@ pub use mds::{MdsOptions, MdsWritten};
 pub use select::Choice;
 
 use crate::pipeline::{DATASET, Dataset};
-use crate::sample::{Class, Facts, Made, Recipe, SampleError, Size, Stage, Trim, VideoRecipe};
+use crate::sample::{
+    Class, Facts, Made, Pace, Recipe, SampleError, Size, Stage, Trim, VideoRecipe, VideoSound,
+};
 use crate::source::{Clip, Input};
 use crate::{Error, Result};
 use source::{Place, Source};
@@ -189,5 +191,7 @@ pub fn recipe_of(sources: &[PathBuf]) -> Recipe {
         upscale: false,
         audio: None,
         waveform: false,
+        pace: Pace::Source,
+        video_sound: VideoSound::Encode,
     })
 }

@@ -14,9 +14,10 @@ use walkdir::WalkDir;
 use super::clip::{self, done};
 use super::journal::FetchRow;
 use super::{Fail, Failure};
-use crate::probe::{Depth, probe};
+use crate::probe::{Depth, probe_with};
 use crate::sample::{Class, Facts};
 use crate::source::{Clip, is_media_name};
+use crate::worker::Workers;
 use crate::{Error, Result};
 
 /// Extension of the notes of what is being made.
@@ -58,9 +59,14 @@ impl Present {
     }
 
     /// The row of a clip whose file is there under `stem`; `None` if it is not.
-    pub(super) fn row(&self, clip: &Clip, stem: &str, media: &Path) -> Option<FetchRow> {
+    pub(super) fn row(
+        &self,
+        clip: &Clip,
+        stem: &str,
+        (media, workers): (&Path, &Workers),
+    ) -> Option<FetchRow> {
         let name = self.names.get(stem)?;
-        let row = match probe(&media.join(name), Depth::First) {
+        let row = match probe_with(&media.join(name), Depth::First, workers) {
             Ok(probed) => {
                 let facts = Facts {
                     width: probed.width,
@@ -79,7 +85,11 @@ impl Present {
                     "{name} is there, is not from kpack, and cannot be used: {}; move or delete it",
                     problem.reason
                 );
-                clip::failed(clip, &Failure::last(Class::Corrupt, reason))
+                let class = match problem.class {
+                    lost @ (Class::Crash | Class::Timeout | Class::Memory) => lost,
+                    _ => Class::Corrupt,
+                };
+                clip::failed(clip, &Failure::last(class, reason))
             }
         };
         Some(row)
@@ -89,11 +99,15 @@ impl Present {
 /// Names of clips that interrupted runs were making.
 fn own(work: &Path) -> Result<HashSet<String>> {
     let mut names = HashSet::new();
-    for entry in fs::read_dir(work).map_err(Error::io("cannot read folder", work))? {
-        let path = entry.map_err(Error::io("cannot read folder", work))?.path();
+    // Those of parts lie one folder deeper. A part that runs now takes its notes back at any time.
+    let notes = WalkDir::new(work).max_depth(2).into_iter().flatten();
+    for path in notes.map(walkdir::DirEntry::into_path) {
         if path.extension().is_some_and(|extension| extension == NOTE) {
-            let text = fs::read_to_string(&path).map_err(Error::io("cannot read", &path))?;
-            names.extend(text.lines().map(str::to_owned));
+            match fs::read_to_string(&path) {
+                Ok(text) => names.extend(text.lines().map(str::to_owned)),
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+                Err(e) => return Err(Error::io("cannot read", &path)(e)),
+            }
         }
     }
     Ok(names)

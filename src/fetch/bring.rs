@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
+use super::http;
 use super::plan::Source;
 use super::run::{Cost, Run};
 use super::table::Got;
@@ -52,6 +53,7 @@ impl Run<'_> {
                     failure.reason.push_str(&asks);
                 }
                 cost.bytes = self.net.bytes.load(Ordering::Relaxed) - before;
+                http::forget_useless(&self.net, source);
                 return Err(failure.into());
             }
             if failure.class == Class::RateLimited {

@@ -12,9 +12,10 @@ use super::table::Got;
 use super::{Fail, Failure, FetchOptions, PastEnd, Retry};
 use crate::Time;
 use crate::pipeline::{Outcome, OutcomeRow};
-use crate::probe::{self, Probed};
-use crate::sample::{Class, Facts, Made, Recipe, SampleError, Size, Tools, Trim, make_sample};
-use crate::source::{Clip, Problem, Span};
+use crate::probe::{Depth, Probed, probe_with};
+use crate::sample::{Class, Facts, Made, Pace, Recipe, SampleError, Size, Trim, VideoSound};
+use crate::source::{Clip, Span};
+use crate::worker::{Worker, Workers};
 
 /// A range may end this much after its source without being called past its end: annotations are
 /// in whole frames at best.
@@ -31,14 +32,14 @@ pub(super) struct Opened {
 }
 
 /// Looks into a source. What is no media at all is refused here, whoever sent it.
-pub(super) fn open(got: &Got, source: &Source) -> Result<Opened, Fail> {
-    open_as(got, named(source, got))
+pub(super) fn open(got: &Got, source: &Source, workers: &Workers) -> Result<Opened, Fail> {
+    open_as(got, named(source, got), workers)
 }
 
 /// Looks into a file that came under the name `named`.
-pub(super) fn open_as(got: &Got, named: &str) -> Result<Opened, Fail> {
-    let opened = probe::open(&got.path);
-    let (_, probed) = opened.map_err(|problem: Problem| Failure {
+pub(super) fn open_as(got: &Got, named: &str, workers: &Workers) -> Result<Opened, Fail> {
+    let depth = Depth::Header;
+    let probed = probe_with(&got.path, depth, workers).map_err(|problem| Failure {
         stage: problem.stage,
         class: problem.class,
         reason: problem.reason,
@@ -183,12 +184,10 @@ fn cut(
         media: Some(opened.path.clone()),
         ..clip.clone()
     };
-    let made = make_sample(
-        &clip_of_source,
-        &opened.file,
-        &recipe(options),
-        &mut Tools::default(),
-    );
+    let mut worker = Worker::default();
+    let (workers, recipe) = (&options.workers, recipe(options));
+    let made = workers.make(&clip_of_source, &opened.file, &recipe, &mut worker);
+    workers.keep(worker);
     let (sample, mut facts) = match made.map_err(of_sample)? {
         Made::Sample(sample, facts) => (sample, *facts),
         Made::Skipped(reason) => return Ok(skipped(clip, reason, String::new())),
@@ -233,6 +232,8 @@ fn recipe(options: &FetchOptions) -> Recipe {
         upscale: false,
         audio: None,
         waveform: false,
+        pace: Pace::Source,
+        video_sound: VideoSound::Encode,
     }
 }
 

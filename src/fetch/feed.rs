@@ -3,6 +3,7 @@
 //! ```text
 //! anticipate ─> every row takes its place in the plan, whether its clip is there or not
 //! worker: get(key) ─> there? ─> else bring its source, cut all of its clips that are still due ─> file
+//!                              └> with mirrors, read archives until one has had it
 //! ```
 //!
 //! Nothing runs ahead of packing: what is fetched is what the window of packing has begun, so the
@@ -10,15 +11,16 @@
 //! same source wait for the one that brings it.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError, mpsc};
 
 use super::adopt::NOTED;
-use super::enter::{enter, leave};
+use super::enter::{Gate, enter};
 use super::journal::{FetchRow, Identity};
+use super::mirror::Mirror;
 use super::plan::Planner;
 use super::run::Run;
 use super::turns::Turns;
@@ -91,8 +93,7 @@ pub enum Supply {
 /// Brings clips when they are asked for.
 pub struct Feed<'a> {
     run: Run<'a>,
-    _lock: File,
-    work: PathBuf,
+    gate: Gate,
     known: HashMap<Identity, FetchRow>,
     located: Located,
     rows: HashMap<&'a str, usize>,
@@ -132,7 +133,21 @@ impl<'a> Feed<'a> {
         };
         let open = opened.settled.iter().enumerate();
         let wanted: Vec<bool> = open.map(|(i, row)| row.is_none() && !there(i)).collect();
-        let sources = opened.planner.sources(&input.rows, &wanted);
+        let mut sources = opened.planner.sources(&input.rows, &wanted);
+        let work = opened.gate.work.clone();
+        let mut mirror = None;
+        if let Some(name) = opened.mirrored {
+            sources = opened.archives;
+            let stems = opened.stems;
+            mirror = Some(Mirror::new(
+                (name, 0),
+                &work,
+                input,
+                &wanted,
+                stems,
+                options,
+            ));
+        }
         let needs = Planner::needs_yt_dlp(&sources);
         if needs > 0 {
             ytdlp::check(&options.yt_dlp, needs)?;
@@ -152,11 +167,10 @@ impl<'a> Feed<'a> {
                 (input, media, options),
                 (opened.journal, opened.settled),
                 sources,
-                None,
-                (&opened.work, stop),
+                mirror,
+                (&work, stop),
             )?,
-            _lock: opened.lock,
-            work: opened.work,
+            gate: opened.gate,
             known: opened.known,
         })
     }
@@ -168,6 +182,9 @@ impl<'a> Feed<'a> {
             if let Some(slot) = due.get_mut(plan.row(index) as usize) {
                 *slot = true;
             }
+        }
+        if let Some(mirror) = &self.run.mirror {
+            mirror.limit(&due);
         }
         // Said once.
         let _ = self.run.due.set(due);
@@ -185,6 +202,15 @@ impl<'a> Feed<'a> {
             let (path, span) = (path.clone(), *span);
             let own = false;
             return Supply::Clip { path, span, own };
+        }
+        if self.run.mirror.is_some() && self.is_fetched(row) {
+            if let Err(fail) = self.run.until(row, &self.fetching, &self.known) {
+                self.run.give_up(fail);
+            }
+            return match self.run.settled(row) {
+                Some(settled) => self.supply(key, settled),
+                None => Supply::Left,
+            };
         }
         let source = self.sources.get(&row).copied();
         let gate = source.and_then(|at| self.gates.get(at));
@@ -215,6 +241,12 @@ impl<'a> Feed<'a> {
             Some(settled) => self.supply(key, settled),
             None => Supply::Left,
         }
+    }
+
+    /// Whether what a row names lies elsewhere.
+    fn is_fetched(&self, row: usize) -> bool {
+        let row = self.run.input.rows.get(row);
+        row.is_some_and(|row| is_fetched(row.clip.named_by, &row.clip.source))
     }
 
     /// A row that names a file of this machine.
@@ -258,7 +290,7 @@ impl<'a> Feed<'a> {
     /// What ended the run, if something did, such as a full disk.
     pub fn end(self) -> Result<()> {
         self.run.end(self.known)?;
-        leave(&self.work);
+        self.gate.leave();
         Ok(())
     }
 }

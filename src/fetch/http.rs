@@ -77,6 +77,15 @@ pub(super) fn get(net: &Net<'_>, source: &Source) -> Result<Got, Fail> {
     })
 }
 
+/// Removes what has come of a source, if the server would not know it again.
+pub(super) fn forget_useless(net: &Net<'_>, source: &Source) {
+    let part = net.work.join(format!("{}.part", source.hash));
+    let part = Part::open(part, &source.address);
+    if part.resumable().is_none() {
+        part.remove();
+    }
+}
+
 /// An answer whose body is to be written into the part.
 struct Coming {
     part: Part,

@@ -2,15 +2,20 @@
 //!
 //! While a run goes on its rows are appended, each in one write; at the end the file is written
 //! anew, one line per input row in input order, behind it the lines of rows of other inputs.
+//!
+//! ```text
+//! fetch.jsonl             all rows
+//! fetch.0-of-4.jsonl      of a part: the rows that it settled, until a run that is no part ends
+//! ```
 
-use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
+use std::collections::{HashMap, HashSet};
+use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::pipeline::OutcomeRow;
+use crate::pipeline::{Outcome, OutcomeRow, Part};
 use crate::sample::Stage;
 use crate::source::Clip;
 use crate::{Error, Result};
@@ -38,6 +43,9 @@ pub struct FetchRow {
     /// How the clip was cut: `smart`, `exact`, `copy` or `none`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trim: Option<String>,
+    /// The file that stood in for the source (`--replacement`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replacement: Option<String>,
     /// The mirrors that were read to their end without finding it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mirror: Option<String>,
@@ -68,36 +76,40 @@ fn identity(row: &OutcomeRow) -> Identity {
 pub(super) struct Journal {
     path: PathBuf,
     file: File,
+    /// Of a part: which rows are in it.
+    own: Option<HashSet<Identity>>,
+    /// Journals of parts, which this one takes over.
+    parts: Vec<PathBuf>,
 }
 
 impl Journal {
-    /// Opens the journal in `media`, and gives what it says; the last line of a row counts. A line
-    /// that a crash cut off is passed over.
-    pub(super) fn open(media: &Path) -> Result<(Self, HashMap<Identity, FetchRow>)> {
-        let path = media.join(JOURNAL);
-        let mut known = HashMap::new();
-        let mut torn = false;
-        match File::open(&path) {
-            Ok(file) => {
-                let mut reader = BufReader::new(file);
-                let mut line = Vec::new();
-                loop {
-                    line.clear();
-                    let read = reader.read_until(b'\n', &mut line);
-                    if read.map_err(Error::io("cannot read", &path))? == 0 {
-                        break;
-                    }
-                    torn = line.last() != Some(&b'\n');
-                    // Rows that were refused as they stand have the identity of a good one.
-                    if let Ok(row) = serde_json::from_slice::<FetchRow>(&line)
-                        && row.row.stage != Some(Stage::Plan)
-                    {
-                        known.insert(identity(&row.row), row);
-                    }
+    /// Opens the journal of `part` in `media`, and gives what all journals there say: a row that is
+    /// done counts more than one that is not.
+    pub(super) fn open(media: &Path, part: Part) -> Result<(Self, HashMap<Identity, FetchRow>)> {
+        let mut parts = of_parts(media)?;
+        let (mut known, mut torn) = read(&media.join(JOURNAL))?;
+        let path = match part.of {
+            0 | 1 => media.join(JOURNAL),
+            of => media.join(format!("fetch.{}-of-{of}.jsonl", part.index)),
+        };
+        let mut own = None;
+        for of_part in &parts {
+            let (rows, ends_torn) = read(of_part)?;
+            if *of_part == path {
+                own = Some(rows.keys().cloned().collect());
+                torn = ends_torn;
+            }
+            for (identity, row) in rows {
+                let done = |row: &FetchRow| row.row.outcome == Outcome::Done;
+                if done(&row) || !known.get(&identity).is_some_and(done) {
+                    known.insert(identity, row);
                 }
             }
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
-            Err(e) => return Err(Error::io("cannot read", &path)(e)),
+        }
+        let is_part = part.of > 1;
+        if is_part {
+            torn &= own.is_some();
+            parts.clear();
         }
         let open = OpenOptions::new().append(true).create(true).open(&path);
         let mut file = open.map_err(Error::io("cannot open", &path))?;
@@ -105,7 +117,14 @@ impl Journal {
             let ended = file.write_all(b"\n");
             ended.map_err(Error::io("cannot write", &path))?;
         }
-        Ok((Self { path, file }, known))
+        let own = is_part.then(|| own.unwrap_or_default());
+        let journal = Self {
+            path,
+            file,
+            own,
+            parts,
+        };
+        Ok((journal, known))
     }
 
     /// Adds a line, in one write.
@@ -113,16 +132,80 @@ impl Journal {
         let mut line = serde_json::to_vec(row).unwrap_or_default();
         line.push(b'\n');
         let written = self.file.write_all(&line);
-        written.map_err(Error::io("cannot write", &self.path))
+        written.map_err(Error::io("cannot write", &self.path))?;
+        if let Some(own) = &mut self.own {
+            own.insert(identity(&row.row));
+        }
+        Ok(())
     }
 
-    /// Writes the journal anew with these lines; it appears whole.
+    /// Writes the journal anew with these lines, that of a part with its own; it appears whole.
     pub(super) fn rewrite<'a>(self, rows: impl Iterator<Item = &'a FetchRow>) -> Result<()> {
         let mut bytes = Vec::new();
         for row in rows {
-            bytes.append(&mut serde_json::to_vec(row).unwrap_or_default());
-            bytes.push(b'\n');
+            if self
+                .own
+                .as_ref()
+                .is_none_or(|own| own.contains(&identity(&row.row)))
+            {
+                bytes.append(&mut serde_json::to_vec(row).unwrap_or_default());
+                bytes.push(b'\n');
+            }
         }
-        Ok(kpack_formats::atomic::write_atomic(&self.path, &bytes)?)
+        kpack_formats::atomic::write_atomic(&self.path, &bytes)?;
+        for part in &self.parts {
+            fs::remove_file(part).map_err(Error::io("cannot remove", part))?;
+        }
+        Ok(())
+    }
+}
+
+/// The journals of parts in `media`, in order.
+fn of_parts(media: &Path) -> Result<Vec<PathBuf>> {
+    let read = |e| Error::io("cannot read folder", media)(e);
+    let mut found = Vec::new();
+    for entry in fs::read_dir(media).map_err(read)? {
+        let path = entry.map_err(read)?.path();
+        let name = path.file_name().and_then(|name| name.to_str());
+        let part = name.and_then(|name| name.strip_prefix("fetch.")?.strip_suffix(".jsonl"));
+        if part.is_some_and(is_part) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Whether a text is `I-of-N`.
+pub(super) fn is_part(text: &str) -> bool {
+    let number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    text.split_once("-of-")
+        .is_some_and(|(i, n)| number(i) && number(n))
+}
+
+/// What a journal says, the last line of a row, and whether its last line was cut off. Such a line
+/// is passed over.
+fn read(path: &Path) -> Result<(HashMap<Identity, FetchRow>, bool)> {
+    let (mut known, mut torn) = (HashMap::new(), false);
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok((known, false)),
+        Err(e) => return Err(Error::io("cannot read", path)(e)),
+    };
+    let mut reader = BufReader::new(file);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let read = reader.read_until(b'\n', &mut line);
+        if read.map_err(Error::io("cannot read", path))? == 0 {
+            return Ok((known, torn));
+        }
+        torn = line.last() != Some(&b'\n');
+        // Rows that were refused as they stand have the identity of a good one.
+        if let Ok(row) = serde_json::from_slice::<FetchRow>(&line)
+            && row.row.stage != Some(Stage::Plan)
+        {
+            known.insert(identity(&row.row), row);
+        }
     }
 }

@@ -8,9 +8,12 @@ use rayon::prelude::*;
 
 use super::adopt::Present;
 use super::journal::{FetchRow, Identity, identity_of};
+use super::name::folders;
 use super::{FetchOptions, PastEnd, clip};
 use crate::pipeline::{Outcome, OutcomeRow};
 use crate::source::{Input, Row};
+use crate::tree::TreeLayout;
+use crate::worker::Workers;
 use crate::{Error, Result};
 
 /// The rows that need nothing any more: refused ones, and those that the journal and the disk agree
@@ -64,13 +67,14 @@ pub(super) fn settled(
 }
 
 /// Fills in the rows whose clips lie in `media` already although no row says so. A broken file stays
-/// open where the journal says that it is our own.
+/// open where the journal says that it is our own. Clips are looked for under every layout.
 pub(super) fn adopt(
     input: &Input,
     settled: &mut [Option<FetchRow>],
     known: &HashMap<Identity, FetchRow>,
-    stems: &[String],
+    (stems, layout): (&[String], TreeLayout),
     (media, work): (&Path, &Path),
+    workers: &Workers,
 ) -> Result<()> {
     if settled.iter().all(Option::is_some) {
         return Ok(());
@@ -85,7 +89,14 @@ pub(super) fn adopt(
     let rows = settled.par_iter_mut().zip(&input.rows).zip(stems);
     let open = rows.filter(|((settled, _), _)| settled.is_none());
     open.try_for_each(|((settled, row), stem)| {
-        let Some(found) = present.row(&row.clip, stem, media) else {
+        let below = stem.get(folders(&row.clip, layout).len()..);
+        let places = LAYOUTS.iter().filter_map(|layout| {
+            let folders = folders(&row.clip, *layout);
+            Some(folders + below?)
+        });
+        let mut places = std::iter::once(stem.clone()).chain(places);
+        let from = (media, workers);
+        let Some(found) = places.find_map(|place| present.row(&row.clip, &place, from)) else {
             return Ok(());
         };
         let ours = known.get(&identity_of(&row.clip));
@@ -106,6 +117,26 @@ pub(super) fn adopt(
             }
         }
     })
+}
+
+/// All layouts, in the order in which they are looked at.
+const LAYOUTS: [TreeLayout; 4] = [
+    TreeLayout::Flat,
+    TreeLayout::Class,
+    TreeLayout::Split,
+    TreeLayout::SplitClass,
+];
+
+/// How many clips lie elsewhere than new ones would be put.
+pub(super) fn elsewhere(settled: &[Option<FetchRow>], stems: &[String]) -> u64 {
+    let rows = settled.iter().zip(stems);
+    let away = rows.filter(|(row, stem)| {
+        let media = row.as_ref().and_then(|row| row.row.media.as_deref());
+        let done = row.as_ref().map(|row| row.row.outcome) == Some(Outcome::Done);
+        let rest = media.map(|media| media.strip_prefix(stem.as_str()));
+        done && rest.is_some_and(|rest| rest.is_none_or(|rest| !rest.starts_with('.')))
+    });
+    away.count() as u64
 }
 
 /// Rows that failed for what lies in the folder, told at the start.

@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use crate::source::Span;
+use crate::source::spelling::Spelling;
+use crate::source::{Clip, Span};
+use crate::tree::TreeLayout;
 use crate::{Error, Result, Time};
 
 /// A template that was understood.
@@ -127,6 +129,22 @@ fn encode(text: &str, out: &mut String) {
             }
         }
     }
+}
+
+/// The folders of a clip below MEDIA, each with `/` behind it. What is not known has none.
+pub(super) fn folders(clip: &Clip, layout: TreeLayout) -> String {
+    let split = clip.split.clone().filter(|_| layout.has_split());
+    let class = clip.labels.first().filter(|_| layout.has_class());
+    let class = class.and_then(|label| match (&label.text, label.index) {
+        (Some(text), _) => Some(text.clone()),
+        (None, index) => index.map(|index| index.to_string()),
+    });
+    let mut folders = String::new();
+    for name in split.into_iter().chain(class) {
+        folders.push_str(&Spelling::Raw.folder(&name));
+        folders.push('/');
+    }
+    folders
 }
 
 /// Letters, digits, `_`, `-` and inner dots stay; all else becomes `_`.

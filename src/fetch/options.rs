@@ -1,10 +1,14 @@
-//! [`FetchOptions`]: what is fetched how, and what is made of it. Plain data.
+//! [`FetchOptions`]: what is fetched how, and what is made of it.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::Time;
+use crate::pipeline::Part;
 use crate::sample::{Trim, VideoRecipe};
+use crate::tree::TreeLayout;
+use crate::worker::Workers;
 
 /// How sources are fetched and clips are cut.
 #[derive(Debug, Clone)]
@@ -18,6 +22,14 @@ pub struct FetchOptions {
     pub mirrors: Vec<PathBuf>,
     /// Name of a clip below the folder; `{id}_{start:06}_{end:06}.mp4` without.
     pub name_template: Option<String>,
+    /// Folders of the clips below the folder. Clips that are there stay where they are.
+    pub layout: TreeLayout,
+    /// The folder of [`crate::source::ReadOptions::replacement`], with which the input was read: what
+    /// lies there is not fetched.
+    pub replacement: Option<PathBuf>,
+    /// Which part of a job array this is. Parts fetch into one folder at the same time; each has a
+    /// journal of its own, which the next run that is none takes over.
+    pub part: Part,
     /// Sources fetched at once, at least 1.
     pub threads: usize,
     /// Clips cut at once, at least 1.
@@ -54,6 +66,8 @@ pub struct FetchOptions {
     pub past_end: PastEnd,
     /// Whether sources stay, in the folder `sources`.
     pub keep_source: bool,
+    /// What opens sources and cuts clips; this process by default.
+    pub workers: Arc<Workers>,
 }
 
 impl Default for FetchOptions {
@@ -62,6 +76,9 @@ impl Default for FetchOptions {
             url_template: None,
             mirrors: Vec::new(),
             name_template: None,
+            layout: TreeLayout::Flat,
+            replacement: None,
+            part: Part::default(),
             threads: 8,
             cut_threads: 1,
             per_host: 4,
@@ -80,6 +97,7 @@ impl Default for FetchOptions {
             min_length: None,
             past_end: PastEnd::Clamp,
             keep_source: false,
+            workers: Arc::default(),
         }
     }
 }

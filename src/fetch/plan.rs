@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 
 use super::FetchOptions;
-use super::name::{Fields, Template, safe};
-use super::table::{Scheme, YT_DLP, scheme, yt_dlp};
+use super::name::{Fields, Template, folders, safe};
+use super::table::{FILE, Scheme, YT_DLP, scheme, yt_dlp};
 use crate::sample::Trim;
 use crate::source::{Clip, NamedBy, Row, Span, id_in_url};
 use crate::{Error, Result, Time};
@@ -27,6 +27,8 @@ pub(super) struct Source {
     pub(super) id: String,
     /// The SHA-256 that the rows say, in lower case.
     pub(super) sha256: Option<String>,
+    /// Whether it stands in for what the rows name.
+    pub(super) is_replacement: bool,
     /// Whether it is an archive of sources or clips, so that its rows are found in it.
     pub(super) is_archive: bool,
     pub(super) jobs: Vec<Job>,
@@ -92,18 +94,38 @@ impl<'a> Planner<'a> {
                 sources.push(source(address, scheme, &row.clip));
                 sources.len() - 1
             });
-            let span = row.clip.asked().filter(|_| !self.is_precut());
+            let (span, begins) = self.cut(&row.clip);
             if let Some(source) = sources.get_mut(at) {
-                source.sha256 = source.sha256.take().or_else(|| sha256(&row.clip));
+                source.is_replacement = self.replacement(&row.clip).is_some();
+                if !source.is_replacement {
+                    source.sha256 = source.sha256.take().or_else(|| sha256(&row.clip));
+                }
                 source.jobs.push(Job {
                     row: i,
                     stem,
                     span,
-                    begins: Time::ZERO,
+                    begins,
                 });
             }
         }
         sources
+    }
+
+    /// What is to be cut out of a row's source, and where in the video that begins.
+    fn cut(&self, clip: &Clip) -> (Option<Span>, Time) {
+        let asked = clip.asked().filter(|_| !self.is_precut());
+        match (self.replacement(clip), asked.zip(clip.span)) {
+            (None, _) => (asked, Time::ZERO),
+            // It is the clip.
+            (Some(_), None) => (None, Time::ZERO),
+            (Some(_), Some((asked, span))) => (Some(span), asked.start.since(span.start)),
+        }
+    }
+
+    /// The file that stands in for a row's video.
+    pub(super) fn replacement<'c>(&self, clip: &'c Clip) -> Option<&'c PathBuf> {
+        let folder = self.options.replacement.as_ref()?;
+        clip.media.as_ref().filter(|path| path.starts_with(folder))
     }
 
     /// Whether what is fetched is kept as it is.
@@ -113,6 +135,9 @@ impl<'a> Planner<'a> {
     }
 
     fn address(&self, clip: &Clip) -> Option<(String, &'static Scheme)> {
+        if let Some(path) = self.replacement(clip) {
+            return Some((path.to_string_lossy().into_owned(), &FILE));
+        }
         let address = match (&self.url, clip.named_by) {
             (Some(url), _) => url.address(fields(clip)),
             (None, NamedBy::Id) => match column(clip, &["url", "video_url"]) {
@@ -145,7 +170,9 @@ impl<'a> Planner<'a> {
                 (None, Some(_)) if !whole => &self.ranged,
                 _ => &self.whole,
             };
-            template.name(fields)
+            let mut stem = folders(&row.clip, self.options.layout);
+            stem.push_str(&template.name(fields));
+            stem
         };
         let mut stems: Vec<String> = rows.iter().map(natural).collect();
         let mut owners: HashMap<&str, String> = HashMap::with_capacity(rows.len());
@@ -213,7 +240,7 @@ impl<'a> Planner<'a> {
 fn source(address: String, scheme: &'static Scheme, clip: &Clip) -> Source {
     let mut id = String::new();
     safe(id_of(clip), &mut id);
-    let local = clip.named_by == NamedBy::Path && !clip.source.contains("://");
+    let local = std::ptr::eq(scheme, &FILE);
     let path = clip
         .media
         .clone()
@@ -225,6 +252,7 @@ fn source(address: String, scheme: &'static Scheme, clip: &Clip) -> Source {
         path,
         id,
         sha256: None,
+        is_replacement: false,
         is_archive: false,
         jobs: Vec::new(),
         address,
@@ -235,7 +263,7 @@ fn source(address: String, scheme: &'static Scheme, clip: &Clip) -> Source {
 pub(super) fn archive(address: String, path: Option<PathBuf>) -> Source {
     Source {
         scheme: match path {
-            Some(_) => &super::table::FILE,
+            Some(_) => &FILE,
             None => &super::table::HTTP,
         },
         host: host(&address),
@@ -243,6 +271,7 @@ pub(super) fn archive(address: String, path: Option<PathBuf>) -> Source {
         path,
         id: String::new(),
         sha256: None,
+        is_replacement: false,
         is_archive: true,
         jobs: Vec::new(),
         address,

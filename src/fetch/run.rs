@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::adopt;
 use super::clip;
-use super::enter::{enter, leave};
+use super::enter::enter;
 use super::journal::{FetchRow, Identity, Journal, identity_of};
 use super::mirror::Mirror;
 use super::net::Net;
@@ -23,7 +23,7 @@ use super::{Fail, FetchOptions, Report, known, ytdlp};
 use crate::pipeline::{Outcome, OutcomeRow};
 use crate::progress::Progress;
 use crate::sample::{Class, SampleError};
-use crate::source::Input;
+use crate::source::{Input, Row};
 use crate::{Error, Result};
 
 pub(super) fn run(
@@ -35,16 +35,26 @@ pub(super) fn run(
 ) -> Result<Report> {
     let begun = Instant::now();
     let entered = enter(input, media, options)?;
-    let (work, settled) = (entered.work, entered.settled);
+    let (work, settled) = (entered.gate.work.clone(), entered.settled);
     let broken = known::broken(input, &settled);
     let wanted: Vec<bool> = settled.iter().map(Option::is_none).collect();
-    let stems = entered.stems;
-    let mirror = |name| Mirror::new(name, &work, input, &wanted, stems, options);
-    let mirror = entered.mirrored.map(mirror);
-    let sources = match &mirror {
-        Some(_) if wanted.contains(&true) => entered.archives,
-        Some(_) => Vec::new(),
-        None => entered.planner.sources(&input.rows, &wanted),
+    let here = entered.planner.sources(&input.rows, &wanted);
+    let (sources, mirror) = match entered.mirrored {
+        None => (here, None),
+        Some(name) => {
+            let of_archives = |row: &Row| entered.planner.replacement(&row.clip).is_none();
+            let wanted = wanted.iter().zip(&input.rows);
+            let wanted: Vec<bool> = wanted
+                .map(|(wanted, row)| *wanted && of_archives(row))
+                .collect();
+            let sources = with_archives(here, entered.archives, wanted.contains(&true));
+            let first = sources
+                .iter()
+                .take_while(|source| !source.is_archive)
+                .count();
+            let mirror = Mirror::new((name, first), &work, input, &wanted, entered.stems, options);
+            (sources, Some(mirror))
+        }
     };
     let needs = Planner::needs_yt_dlp(&sources);
     if needs > 0 {
@@ -63,16 +73,24 @@ pub(super) fn run(
         (&work, stop),
     )?;
     let mut notes = input.notes.clone();
+    entered.notes.iter().for_each(|note| progress.note(note));
+    notes.extend(entered.notes);
     broken.iter().for_each(|i| run.show(*i, progress));
     notes.extend(run.all(progress));
     run.absent(&entered.known, progress)?;
     let mut report = run.end(entered.known)?;
-    drop(entered.lock);
-    leave(&work);
+    entered.gate.leave();
     report.there = there;
     report.seconds = begun.elapsed().as_secs_f64();
     report.notes = notes;
     Ok(report)
+}
+
+/// Of what is `here` that which stands in for others, then the archives if any is wanted.
+fn with_archives(here: Vec<Source>, archives: Vec<Source>, wanted: bool) -> Vec<Source> {
+    let here = here.into_iter().filter(|source| source.is_replacement);
+    here.chain(archives.into_iter().filter(|_| wanted))
+        .collect()
 }
 
 /// The journal and what it says by now.
@@ -180,7 +198,7 @@ impl<'a> Run<'a> {
     }
 
     /// The next source to be settled: archives in their order, others as their hosts allow.
-    fn take(&self) -> Option<(usize, &Source)> {
+    pub(super) fn take(&self) -> Option<(usize, &Source)> {
         let i = match &self.mirror {
             Some(mirror) => mirror.take(&self.net),
             None => self.queue.take(&self.net, &self.sources),
@@ -218,7 +236,7 @@ impl<'a> Run<'a> {
         let opened = self.bring(source, &mut cost).and_then(|got| {
             parts = got.came.map(|_| got.path.clone());
             cost.sha256 = Self::hash(source.sha256.as_ref(), &got)?;
-            Ok((clip::open(&got, source)?, got))
+            Ok((clip::open(&got, source, &self.options.workers)?, got))
         });
         let opened = match opened {
             Ok(opened) => Ok(opened),
@@ -300,6 +318,7 @@ impl<'a> Run<'a> {
             attempts: cost.attempts,
             bytes_fetched: cost.bytes,
             sha256: cost.sha256.clone(),
+            replacement: source.is_replacement.then(|| source.address.clone()),
             trim: Some(clip::trim_name(self.options.trim).to_owned()),
             ..row
         };

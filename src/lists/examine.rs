@@ -5,7 +5,7 @@ use std::path::Path;
 use kpack_formats::lists::{Consumer, Entry, FrameFiles, Wants};
 
 use super::{Candidate, Is, Paths, boxes, frames, pictures};
-use crate::probe::{Depth, Probed, probe};
+use crate::probe::{Depth, Probed, probe_with};
 use crate::sample::Class;
 use crate::source;
 
@@ -29,7 +29,7 @@ pub(super) fn examine(
     entry.path = paths.name(&entry.place, &candidate.file).map_err(plain)?;
     match candidate.is {
         Is::Folder => {
-            let files = folder(candidate, paths.options.decode)?;
+            let files = folder(candidate, paths)?;
             entry.frames = Some(files.count);
             entry.files = Some(files);
         }
@@ -46,13 +46,14 @@ pub(super) fn examine(
     Ok(entry)
 }
 
-fn folder(candidate: &Candidate, all: bool) -> Result<FrameFiles, Refusal> {
+fn folder(candidate: &Candidate, paths: &Paths<'_>) -> Result<FrameFiles, Refusal> {
     let folder = &candidate.file;
     let files = frames::files(folder).map_err(|reason| match folder.exists() {
         true => (Some(Class::Corrupt), reason),
         false => (Some(Class::Missing), "not found".to_owned()),
     })?;
-    pictures::check(folder, &files, all).map_err(|reason| (Some(Class::Corrupt), reason))?;
+    let how = (paths.options.decode, &*paths.options.workers);
+    pictures::check(folder, &files, how).map_err(|reason| (Some(Class::Corrupt), reason))?;
     Ok(files)
 }
 
@@ -90,10 +91,13 @@ fn file(
             false => Err(missing(candidate)),
         };
     };
-    let found = probe(&candidate.file, depth).map_err(|problem| match problem.class {
-        Class::Missing => missing(candidate),
-        class => (Some(class), problem.reason),
-    })?;
+    let found =
+        probe_with(&candidate.file, depth, &paths.options.workers).map_err(
+            |problem| match problem.class {
+                Class::Missing => missing(candidate),
+                class => (Some(class), problem.reason),
+            },
+        )?;
     fits(consumer, &found)?;
     if paths.options.decode && found.decode_errors > 0 {
         let errors = source::count(found.decode_errors, "error");

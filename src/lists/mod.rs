@@ -18,6 +18,7 @@ mod pictures;
 mod write;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use kpack_formats::lists::{Consumer, Entry, Wants};
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
@@ -26,6 +27,7 @@ use serde::Serialize;
 use crate::pipeline::{Outcome, SAMPLES};
 use crate::progress::Progress;
 use crate::sample::Class;
+use crate::worker::Workers;
 use crate::{Error, Result};
 
 pub use write::{ListFile, Written, write};
@@ -43,6 +45,8 @@ pub struct GatherOptions {
     pub decode: bool,
     /// Threads that look into files.
     pub threads: usize,
+    /// What decodes them; this process by default.
+    pub workers: Arc<Workers>,
 }
 
 /// Clips that can be listed, and those that cannot.

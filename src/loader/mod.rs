@@ -215,19 +215,11 @@ impl Loader {
 
     /// Samples that the whole epoch has for this loader.
     pub fn epoch_len(&self) -> u64 {
-        let Options {
-            rank,
-            ranks,
-            worker,
-            workers,
-            ..
-        } = self.options;
         match &self.way {
             Way::Shards(_, count) => *count,
             Way::Samples { count, .. } => {
-                let all = u64::from(ranks) * u64::from(workers);
-                let first = u64::from(worker) * u64::from(ranks) + u64::from(rank);
-                count.saturating_sub(first).div_ceil(all)
+                let (first, step) = self.share();
+                count.saturating_sub(first).div_ceil(step)
             }
         }
     }
@@ -267,6 +259,19 @@ impl Loader {
         }
     }
 
+    /// Which of the samples in the epoch's order are this loader's: the first, and each how many-th.
+    fn share(&self) -> (u64, u64) {
+        let Options {
+            rank,
+            ranks,
+            worker,
+            workers,
+            ..
+        } = self.options;
+        let first = u64::from(worker) * u64::from(ranks) + u64::from(rank);
+        (first, u64::from(ranks) * u64::from(workers))
+    }
+
     /// Number in the dataset of sample `k` of this epoch.
     fn number(&self, k: u64) -> Option<u64> {
         if k >= self.epoch_len() {
@@ -274,16 +279,8 @@ impl Loader {
         }
         match &self.way {
             Way::Samples { order, .. } => {
-                let Options {
-                    rank,
-                    ranks,
-                    worker,
-                    workers,
-                    ..
-                } = self.options;
-                let all = u64::from(ranks) * u64::from(workers);
-                let place = k * all + u64::from(worker) * u64::from(ranks) + u64::from(rank);
-                let place = place % self.dataset.len();
+                let (first, step) = self.share();
+                let place = (k * step + first) % self.dataset.len();
                 Some(order.map_or(place, |order| order.item(place)))
             }
             Way::Shards(list, _) => {

@@ -9,12 +9,13 @@ use ffmpeg_the_third::ffi::{self, AVPixelFormat, AVRational};
 use ffmpeg_the_third::packet::{Flags, Packet};
 
 use super::av::{Error, Result};
-use super::encode::{Encoder, fill, reads_stray_memory};
+use super::encode::{Encoder, fill};
 use super::frame::Frame;
 use super::h264::{Framing, Parameters, Sequence, repacked};
 use super::input::Input;
 use super::picture::Yuv;
 use super::track::Track;
+use super::video_encoder::reads_stray_memory;
 
 /// Quality of what is encoded: hard to tell from the frames beside it.
 const CRF: &str = "18";

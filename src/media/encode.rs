@@ -1,35 +1,27 @@
-//! [`VideoEncoder`] (x264) and [`AudioEncoder`] (AAC, FLAC), each with one thread.
+//! Encoders of libav, each with one thread: what they share, and [`AudioEncoder`] (AAC, Opus, FLAC).
 
 use std::ffi::CString;
 use std::ptr;
+use std::sync::OnceLock;
 
 use ffmpeg_the_third as ffmpeg;
-use ffmpeg_the_third::ffi::{self, AVPixelFormat, AVRational, AVSampleFormat};
+use ffmpeg_the_third::ffi::{self, AVRational, AVSampleFormat};
 use ffmpeg_the_third::packet::{Mut as _, Packet};
 
 use super::av::{Error, Result, check, init};
-use super::color::{ColorInfo, Matrix};
+use super::input::Input;
 use super::mux::Muxer;
 use super::picture::Yuv;
 use crate::stopwatch::{self, Step};
-
-/// Settings of x264.
-#[derive(Debug, Clone, Copy)]
-pub struct X264<'a> {
-    /// Constant rate factor, 0 to 51.
-    pub crf: u8,
-    /// Preset name.
-    pub preset: &'a str,
-    /// Largest distance of key frames, in frames.
-    pub gop: Option<u32>,
-}
 
 /// An opened encoder and the stream of the muxer that takes its packets, if any.
 pub(super) struct Encoder {
     context: ffmpeg::codec::Context,
     stream: Option<usize>,
     /// Ticks that a packet without a duration of its own lasts; the end of the last one counts.
-    step: i64,
+    pub(super) step: i64,
+    /// Ticks by which packets are written later.
+    shift: i64,
 }
 
 impl Encoder {
@@ -56,6 +48,7 @@ impl Encoder {
                     context,
                     stream: None,
                     step: 0,
+                    shift: 0,
                 },
                 codec,
             ))
@@ -90,7 +83,7 @@ impl Encoder {
     }
 
     /// Registers the encoder's stream with `muxer`; packets go there from now on.
-    fn attach(&mut self, muxer: &mut Muxer) -> Result<()> {
+    pub(super) fn attach(&mut self, muxer: &mut Muxer) -> Result<()> {
         let base = self.raw().time_base;
         // SAFETY: parameters are allocated, filled from the open encoder, copied, freed.
         unsafe {
@@ -120,12 +113,19 @@ impl Encoder {
     }
 
     /// Encodes a frame (`None`: what is held back), and hands the packets to `muxer`.
-    fn encode(&mut self, frame: Option<&ffmpeg::Frame>, muxer: &mut Muxer) -> Result<()> {
-        let (step, stream) = (self.step, self.stream.unwrap_or(0));
+    pub(super) fn encode(
+        &mut self,
+        frame: Option<&ffmpeg::Frame>,
+        muxer: &mut Muxer,
+    ) -> Result<()> {
+        let (step, shift) = (self.step, self.shift);
+        let stream = self.stream.unwrap_or(0);
         self.encode_to(frame, &mut |mut packet| {
             if packet.duration() == 0 {
                 packet.set_duration(step);
             }
+            packet.set_pts(packet.pts().map(|t| t + shift));
+            packet.set_dts(packet.dts().map(|t| t + shift));
             muxer.write(packet, stream)
         })
     }
@@ -160,79 +160,6 @@ impl Encoder {
 
 const EAGAIN: i32 = 11;
 
-/// Encodes planes as H.264 by x264, keeping the source's range and matrix as tags.
-pub struct VideoEncoder {
-    encoder: Encoder,
-    frame: ffmpeg::frame::Video,
-}
-
-impl VideoEncoder {
-    /// For pictures of `size` (even sides), with times in ticks of `base` seconds.
-    pub fn new(
-        size: (u32, u32),
-        base: (i64, i64),
-        fps: f64,
-        color: ColorInfo,
-        settings: X264<'_>,
-        muxer: &mut Muxer,
-    ) -> Result<Self> {
-        let (mut encoder, codec) = Encoder::new("libx264")?;
-        let raw = encoder.raw();
-        (raw.width, raw.height) = (size.0 as i32, size.1 as i32);
-        raw.pix_fmt = AVPixelFormat::YUV420P;
-        raw.time_base = AVRational {
-            num: base.0 as i32,
-            den: base.1 as i32,
-        };
-        if fps > 0.0 {
-            raw.framerate = AVRational {
-                num: (fps * 1000.0).round() as i32,
-                den: 1000,
-            };
-        }
-        if let Some(gop) = settings.gop {
-            raw.gop_size = i32::try_from(gop).unwrap_or(i32::MAX);
-        } else {
-            raw.gop_size = 250;
-        }
-        raw.color_range = match color.full_range {
-            true => ffi::AVColorRange::JPEG,
-            false => ffi::AVColorRange::MPEG,
-        };
-        raw.colorspace = match color.matrix {
-            Matrix::Bt601 => ffi::AVColorSpace::SMPTE170M,
-            Matrix::Bt709 => ffi::AVColorSpace::BT709,
-            Matrix::Fcc => ffi::AVColorSpace::FCC,
-            Matrix::Smpte240 => ffi::AVColorSpace::SMPTE240M,
-            Matrix::Bt2020 => ffi::AVColorSpace::BT2020_NCL,
-        };
-        encoder.set("preset", settings.preset)?;
-        encoder.set("crf", &settings.crf.to_string())?;
-        if reads_stray_memory() {
-            encoder.set("x264-params", "asm=AVX2,FMA3,BMI2")?;
-        }
-        encoder.open(codec)?;
-        encoder.attach(muxer)?;
-        if fps > 0.0 {
-            encoder.step = (base.1 as f64 / base.0 as f64 / fps).round() as i64;
-        }
-        let frame = ffmpeg::frame::Video::new(ffmpeg::format::Pixel::YUV420P, size.0, size.1);
-        Ok(Self { encoder, frame })
-    }
-
-    /// Encodes one picture, shown at `pts` ticks.
-    pub fn push(&mut self, picture: &Yuv, pts: i64, muxer: &mut Muxer) -> Result<()> {
-        fill(&mut self.frame, picture)?;
-        self.frame.set_pts(Some(pts));
-        self.encoder.encode(Some(&self.frame), muxer)
-    }
-
-    /// Encodes what is held back.
-    pub fn finish(&mut self, muxer: &mut Muxer) -> Result<()> {
-        self.encoder.encode(None, muxer)
-    }
-}
-
 /// Copies a picture into a frame of its size.
 pub(super) fn fill(frame: &mut ffmpeg::frame::Video, picture: &Yuv) -> Result<()> {
     // SAFETY: the frame is valid; when the encoder still refers to it, libav copies first.
@@ -250,17 +177,6 @@ pub(super) fn fill(frame: &mut ffmpeg::frame::Video, picture: &Yuv) -> Result<()
     Ok(())
 }
 
-/// Whether x264 would use its AVX-512 code here. That of its macroblock tree reads memory that was
-/// never written where the width is no multiple of 128 pixels (seen in r3095), so the bytes change
-/// from run to run; up to AVX2 they are always the same.
-pub(super) fn reads_stray_memory() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    let found = std::arch::is_x86_feature_detected!("avx512f");
-    #[cfg(not(target_arch = "x86_64"))]
-    let found = false;
-    found
-}
-
 /// Encodes interleaved f32 sound.
 pub struct AudioEncoder {
     encoder: Encoder,
@@ -269,8 +185,17 @@ pub struct AudioEncoder {
 }
 
 impl AudioEncoder {
-    /// FFmpeg's encoder `name` (`aac` or `flac`, 16 bits) for `rate` Hz and `channels`.
+    /// FFmpeg's encoder `name` (`aac`, `libopus`, or `flac` of 16 bits) for `rate` Hz and `channels`.
     pub fn new(name: &str, rate: u32, channels: u32, muxer: &mut Muxer) -> Result<Self> {
+        let mut made = Self::unmoved(name, rate, channels, muxer)?;
+        if name == "libopus" && muxer.is_webm() && is_written_early() {
+            made.encoder.shift = i64::from(made.encoder.raw().initial_padding);
+        }
+        Ok(made)
+    }
+
+    /// As [`Self::new`]; packets are written at the times that the encoder gives.
+    fn unmoved(name: &str, rate: u32, channels: u32, muxer: &mut Muxer) -> Result<Self> {
         let (mut encoder, codec) = Encoder::new(name)?;
         let raw = encoder.raw();
         raw.sample_rate = rate as i32;
@@ -278,10 +203,10 @@ impl AudioEncoder {
             num: 1,
             den: rate as i32,
         };
-        raw.sample_fmt = if name == "flac" {
-            AVSampleFormat::S16
-        } else {
-            AVSampleFormat::FLTP
+        raw.sample_fmt = match name {
+            "flac" => AVSampleFormat::S16,
+            "libopus" => AVSampleFormat::FLT,
+            _ => AVSampleFormat::FLTP,
         };
         if name != "flac" {
             raw.bit_rate = 64_000 * i64::from(channels);
@@ -341,6 +266,9 @@ impl AudioEncoder {
                 for (to, from) in to.iter_mut().zip(samples) {
                     *to = to_i16(*from);
                 }
+            } else if format == AVSampleFormat::FLT {
+                let to = std::slice::from_raw_parts_mut((*planes).cast::<f32>(), samples.len());
+                to.copy_from_slice(samples);
             } else {
                 for channel in 0..self.channels {
                     let plane = (*planes.add(channel)).cast::<f32>();
@@ -359,9 +287,55 @@ impl AudioEncoder {
     }
 }
 
+/// Whether this libav writes Opus into WebM at the times of its packets, of which the first is before
+/// 0, where WebM has no times. Readers take off what the decoder drops, and newer versions add it.
+fn is_written_early() -> bool {
+    static EARLY: OnceLock<bool> = OnceLock::new();
+    *EARLY.get_or_init(|| is_moved_by_readers().unwrap_or(false))
+}
+
+/// Whether Opus whose first packet is written at 0 is read before it.
+fn is_moved_by_readers() -> Result<bool> {
+    let mut muxer = Muxer::new("webm")?;
+    let mut encoder = AudioEncoder::unmoved("libopus", 48_000, 1, &mut muxer)?;
+    let dropped = i64::from(encoder.encoder.raw().initial_padding);
+    encoder.encoder.shift = dropped;
+    encoder.push(&[0.0; 960], &mut muxer)?;
+    encoder.finish(&mut muxer)?;
+    let mut input = Input::open_blob(muxer.finish()?.into())?;
+    let packet = input.next_packet()?;
+    let at = input.audio().zip(packet.and_then(|packet| packet.pts()));
+    // WebM's ticks are milliseconds.
+    let half = dropped * 1_000_000_000 / 48_000 / 2;
+    Ok(at.is_some_and(|(track, ticks)| track.nanos(ticks) < -half))
+}
+
 /// A sample in [-1, 1] as 16 bits, rounded to nearest, as libswresample does.
 pub fn to_i16(sample: f32) -> i16 {
     (sample * 32_768.0)
         .round_ties_even()
         .clamp(-32_768.0, 32_767.0) as i16
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+    use super::*;
+
+    #[test]
+    fn sound_in_webm_begins_where_it_begins() {
+        if !super::super::has_encoder("libopus") {
+            return;
+        }
+        let mut muxer = Muxer::new("webm").unwrap();
+        let mut encoder = AudioEncoder::new("libopus", 48_000, 1, &mut muxer).unwrap();
+        encoder.push(&[0.0; 960], &mut muxer).unwrap();
+        encoder.finish(&mut muxer).unwrap();
+        let mut input = Input::open_blob(muxer.finish().unwrap().into()).unwrap();
+        let dropped = i64::from(encoder.encoder.raw().initial_padding) * 1_000_000_000 / 48_000;
+        let packet = input.next_packet().unwrap().unwrap();
+        let at = input.audio().unwrap().nanos(packet.pts().unwrap());
+        assert!((at + dropped).abs() <= 1_000_000, "{at} {dropped}");
+    }
 }

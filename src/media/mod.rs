@@ -12,6 +12,7 @@
 //! ```
 
 mod av;
+mod codec;
 mod color;
 mod decode;
 mod edge;
@@ -30,22 +31,25 @@ mod scale;
 mod table;
 mod to_jpeg;
 mod track;
+mod video_encoder;
 mod webp;
 
 pub use av::{Error, Result, Versions, has_decoder, has_encoder, versions};
+pub use codec::VideoCodec;
 pub use color::{ColorInfo, Matrix};
 pub use decode::Decoder;
 pub use edge::{EdgeEncoder, H264};
-pub use encode::{AudioEncoder, VideoEncoder, X264, to_i16};
+pub use encode::{AudioEncoder, to_i16};
 pub use frame::Frame;
 pub use image::{ImageEncoder, Jpeg};
 pub use input::Input;
-pub use mux::{Muxed, Muxer};
+pub use mux::{Muxed, Muxer, StreamLike};
 pub use packet::is_hidden;
-pub use picture::{Rgb, Yuv};
+pub use picture::{Plane, Rgb, Yuv};
 pub use resample::Resampler;
 pub use scale::{MAX_SIDE, Scaler};
 pub use table::{Packed, frame_table};
 pub use track::{Rotation, Track, TrackKind};
+pub use video_encoder::{Coding, VideoEncoder};
 
 pub use ffmpeg_the_third::packet::Packet;

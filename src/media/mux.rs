@@ -1,8 +1,9 @@
 //! [`Muxer`]: packets into a container in memory.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::ptr;
 
+use ffmpeg_the_third as ffmpeg;
 use ffmpeg_the_third::ffi::{self, AVCodecParameters, AVFormatContext, AVRational};
 use ffmpeg_the_third::packet::{Mut as _, Packet};
 
@@ -23,6 +24,32 @@ pub struct Muxer {
     bases: Vec<AVRational>,
     begun: bool,
 }
+
+/// What a track is like, apart from its file: for a stream that takes the track's own packets.
+pub struct StreamLike {
+    parameters: ffmpeg::codec::Parameters,
+    base: AVRational,
+}
+
+impl StreamLike {
+    /// Like `track` of `input`.
+    pub fn new(input: &Input, track: &Track) -> Result<Self> {
+        let mut parameters = ffmpeg::codec::Parameters::new();
+        // SAFETY: the parameters belong to the open input and are copied into fresh ones.
+        let code = unsafe {
+            ffi::avcodec_parameters_copy(parameters.as_mut_ptr(), input.parameters(track))
+        };
+        check("cannot copy codec parameters", code)?;
+        let base = AVRational {
+            num: track.time_base.0 as i32,
+            den: track.time_base.1 as i32,
+        };
+        Ok(Self { parameters, base })
+    }
+}
+
+/// mp4's name for HEVC whose parameter sets are in the header.
+const HVC1: u32 = u32::from_le_bytes(*b"hvc1");
 
 /// What a muxer wrote.
 pub type Muxed = Vec<u8>;
@@ -55,6 +82,11 @@ impl Muxer {
             (*context).pb = io.as_ptr();
             // Everything stands in memory anyway: order packets of all streams by time.
             (*context).max_interleave_delta = 0;
+            if format == "webm" {
+                // Opus begins before 0 by what its decoder drops, and WebM says how much that is.
+                // Moving all tracks by it would bring the picture late.
+                (*context).avoid_negative_ts = 0;
+            }
             (*context).flags |= ffi::AVFMT_FLAG_CUSTOM_IO | ffi::AVFMT_FLAG_BITEXACT;
         }
         Ok(Self {
@@ -63,6 +95,12 @@ impl Muxer {
             bases: Vec::new(),
             begun: false,
         })
+    }
+
+    /// Whether it writes WebM.
+    pub(super) fn is_webm(&self) -> bool {
+        // SAFETY: a context that was made for a format keeps its static name.
+        unsafe { CStr::from_ptr((*(*self.context).oformat).name).to_bytes() == b"webm" }
     }
 
     /// Adds a stream like `track` of `input`, for its own packets. Returns its number.
@@ -76,6 +114,12 @@ impl Muxer {
         #[cfg(not(ffmpeg_6_1))]
         self.turn(index, track)?;
         Ok(index)
+    }
+
+    /// Adds a stream for the packets of a track like this. Returns its number.
+    pub fn add_like(&mut self, like: &StreamLike) -> Result<usize> {
+        // SAFETY: the parameters are valid as long as their owner.
+        unsafe { self.add(like.parameters.as_ptr(), like.base) }
     }
 
     /// As [`Self::add_copy`], for packets that need `extradata` instead of the source's.
@@ -125,8 +169,12 @@ impl Muxer {
             }
             let code = ffi::avcodec_parameters_copy((*stream).codecpar, parameters);
             check("cannot copy codec parameters", code)?;
-            // The tag is the source container's own name for the codec.
-            (*(*stream).codecpar).codec_tag = 0;
+            // The source container's own name for the codec does not count.
+            let hevc = (*parameters).codec_id == ffi::AVCodecID::HEVC;
+            let mp4 = CStr::from_ptr((*(*self.context).oformat).name).to_bytes() == b"mp4";
+            // Of HEVC's two names in mp4 this is the one that all players know.
+            let name = if hevc && mp4 { HVC1 } else { 0 };
+            (*(*stream).codecpar).codec_tag = name;
             (*stream).time_base = base;
         }
         self.bases.push(base);

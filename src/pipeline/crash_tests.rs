@@ -13,7 +13,9 @@ use crate::pipeline::{
     Options, Plan, PlanOptions, ShardRule, ShardTarget, Summary, Target, pack, retry,
 };
 use crate::progress::NoProgress;
-use crate::sample::{Class, Made, Recipe, SampleError, Size, Stage, Trim, VideoRecipe};
+use crate::sample::{
+    Class, Made, Pace, Recipe, SampleError, Size, Stage, Trim, VideoRecipe, VideoSound,
+};
 use crate::source::{Clip, Input, Problem, Row};
 use crate::{Error, Result};
 
@@ -107,6 +109,8 @@ impl Case {
             upscale: false,
             audio: None,
             waveform: false,
+            pace: Pace::Source,
+            video_sound: VideoSound::Encode,
         };
         let target = Target::Shards(&target);
         let plan_options = PlanOptions {

@@ -84,13 +84,17 @@ pub(crate) fn enter(
         guard.remove(&orphans)?;
         guard.check(&HashSet::new(), begun)?;
     }
+    Ok(Entered::Unfinished(begin(folder, &log)?, log))
+}
+
+/// Makes the part's log, and holds it.
+fn begin(folder: &Folder, path: &Path) -> Result<File> {
     fs::create_dir_all(&folder.work).map_err(Error::io("cannot create folder", &folder.work))?;
-    let path = log;
-    let log = lock(&path)?;
+    let log = lock(path)?;
     if exists(&folder.out.join(DATASET)) {
-        return Err(just_finished(&path));
+        return Err(just_finished(path));
     }
-    Ok(Entered::Unfinished(log, path))
+    Ok(log)
 }
 
 fn just_finished(log: &Path) -> Error {

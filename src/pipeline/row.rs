@@ -90,6 +90,8 @@ pub struct OutcomeRow {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encoded_frames: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub dropped_frames: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub width: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub height: Option<u32>,
@@ -268,6 +270,7 @@ impl OutcomeRow {
             got_end,
             frames,
             encoded_frames,
+            dropped_frames,
             width,
             height,
             fps,
@@ -284,6 +287,7 @@ impl OutcomeRow {
         } = facts;
         (self.got_start, self.got_end, self.frames) = (got_start, got_end, frames);
         self.encoded_frames = encoded_frames;
+        self.dropped_frames = dropped_frames;
         (self.width, self.height, self.fps) = (width, height, fps);
         (self.video_codec, self.audio_codec, self.has_audio) =
             (video_codec, audio_codec, has_audio);

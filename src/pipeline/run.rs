@@ -100,37 +100,15 @@ impl<'a> Run<'a> {
     /// Takes the outcome of the next plan index: the sample into its shard, the row into the log.
     pub(crate) fn settle(&mut self, index: u32, work: Work) -> Result<ControlFlow<()>> {
         let clip = self.plan.clip(index);
-        let (row, failure) = match work {
-            Work::Sample(sample, facts) => {
-                let (log, bytes) = (&mut self.resumed.log, sample.blob_bytes());
-                let Some(shards) = &mut self.resumed.shards else {
-                    return Err(crate::Error::usage(
-                        "a tree's samples are written by the workers",
-                    ));
-                };
-                match shards.append(index, Piece::Made(&sample), log)? {
-                    Ok((shard, extent)) => {
-                        let mut row = OutcomeRow::done(clip, index, &extent, bytes, facts);
-                        (row.shard, row.offset) = (Some(shard), Some(extent.offset));
-                        (row, None)
-                    }
-                    Err(e) => (OutcomeRow::failed(clip, index, &e), Some(e)),
-                }
-            }
-            Work::Placed {
-                place,
-                extent,
-                bytes,
-                facts,
-            } => {
-                let mut row = OutcomeRow::done(clip, index, &extent, bytes, facts);
-                row.path = Some(place);
-                (row, None)
-            }
-            Work::Skipped(reason) => (OutcomeRow::skipped(clip, index, &reason), None),
-            Work::Left => return Ok(ControlFlow::Break(())),
-            Work::Failed(e) => (OutcomeRow::failed(clip, index, &e), Some(e)),
-            Work::Fatal(e) => return Err(e),
+        let settled = work.settle(clip, index, |sample| {
+            let Some(shards) = &mut self.resumed.shards else {
+                let message = "a tree's samples are written by the workers";
+                return Err(crate::Error::usage(message));
+            };
+            shards.append(index, Piece::Made(sample), &mut self.resumed.log)
+        })?;
+        let Some((row, failure)) = settled else {
+            return Ok(ControlFlow::Break(()));
         };
         self.record(index, &row, failure.as_ref())
     }

@@ -6,10 +6,12 @@ use kpack_formats::{Blob, Extent, Sample, Schema};
 
 use crate::pipeline::failure::write_failure;
 use crate::pipeline::plan::Plan;
+use crate::pipeline::row::OutcomeRow;
 use crate::pipeline::target::{ShardTarget, Target};
 use crate::pipeline::window::Stage;
 use crate::sample::{Class, Facts, Made, SampleError, Stage as At};
 use crate::source::Clip;
+use crate::{Error, Result};
 
 /// Weight of a clip where nothing is known.
 const UNKNOWN: u64 = 8 << 20;
@@ -30,7 +32,48 @@ pub(crate) enum Work {
     Left,
     Failed(SampleError),
     /// The disk refused: the run ends.
-    Fatal(crate::Error),
+    Fatal(Error),
+}
+
+/// The row of a plan index, and why it failed.
+pub(crate) type Settled = (OutcomeRow, Option<SampleError>);
+
+impl Work {
+    /// The row that tells of this, with the sample written by `append`, which gives its shard;
+    /// `None` where there is none to write.
+    pub(crate) fn settle(
+        self,
+        clip: &Clip,
+        index: u32,
+        append: impl FnOnce(&Sample) -> Result<Result<(String, Extent), SampleError>>,
+    ) -> Result<Option<Settled>> {
+        let failed = |e| (OutcomeRow::failed(clip, index, &e), Some(e));
+        Ok(Some(match self {
+            Work::Sample(sample, facts) => match append(&sample)? {
+                Ok((shard, extent)) => {
+                    let bytes = sample.blob_bytes();
+                    let mut row = OutcomeRow::done(clip, index, &extent, bytes, facts);
+                    (row.shard, row.offset) = (Some(shard), Some(extent.offset));
+                    (row, None)
+                }
+                Err(e) => failed(e),
+            },
+            Work::Placed {
+                place,
+                extent,
+                bytes,
+                facts,
+            } => {
+                let mut row = OutcomeRow::done(clip, index, &extent, bytes, facts);
+                row.path = Some(place);
+                (row, None)
+            }
+            Work::Skipped(reason) => (OutcomeRow::skipped(clip, index, &reason), None),
+            Work::Left => return Ok(None),
+            Work::Failed(e) => failed(e),
+            Work::Fatal(e) => return Err(e),
+        }))
+    }
 }
 
 /// Makes samples, with a state per thread that is used again and again.

@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use super::make::{Maker, Tools};
 use super::pass::Decoded;
-use super::{FrameChoice, FrameRecipe, ImageCodec, Recipe, Size, Trim, VideoRecipe};
+use super::{
+    FrameChoice, FrameRecipe, ImageCodec, Pace, Recipe, Size, Trim, VideoRecipe, VideoSound,
+};
 use crate::Time;
 use crate::media::Input;
 use crate::source::{Clip, Span};
@@ -36,6 +38,8 @@ fn recipe(choice: FrameChoice) -> Recipe {
         upscale: false,
         audio: None,
         waveform: false,
+        pace: Pace::Source,
+        video_sound: VideoSound::Encode,
     }
 }
 

@@ -22,6 +22,10 @@ pub struct Facts {
     /// (`--trim smart`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encoded_frames: Option<u64>,
+    /// Frames that the video blob does not have because they repeat the one before; absent where
+    /// that was not asked for (`--drop-duplicates`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dropped_frames: Option<u64>,
     /// Width in pixels of the pictures, or of the video as it is shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub width: Option<u32>,

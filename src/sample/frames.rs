@@ -43,7 +43,7 @@ impl Targets {
     }
 
     /// How many pictures a clip of `duration` nanoseconds has; `None` where frames decide.
-    fn total(self, duration: i64) -> Option<u64> {
+    pub(super) fn total(self, duration: i64) -> Option<u64> {
         match self {
             Targets::Frames { .. } => None,
             Targets::Count { count, .. } => Some(u64::from(count)),
@@ -95,7 +95,7 @@ impl Cursor {
 
     /// Passes the instants at which a frame is shown that gives way to another `until`
     /// nanoseconds from the start of the source, and counts them.
-    fn pass(&mut self, shown: i64, until: Option<i64>) -> u64 {
+    pub(super) fn pass(&mut self, shown: i64, until: Option<i64>) -> u64 {
         let start = *self.start.get_or_insert(shown);
         let limit = match self.targets {
             Targets::Count { count, .. } => u64::from(count),
@@ -110,6 +110,11 @@ impl Cursor {
             self.taken += 1;
         }
         self.taken - before
+    }
+
+    /// The start of the clip, once it is known.
+    pub(super) fn start(&self) -> Option<i64> {
+        self.start
     }
 
     /// Whether any instant asks for the frame `shown` then, which gives way to another at `until`

@@ -38,8 +38,7 @@ impl std::fmt::Debug for Tools {
 impl Tools {
     /// Tools whose pictures go to `outlet`.
     pub(crate) fn with_outlet(outlet: Box<dyn Outlet>) -> Self {
-        let outlet = Some(outlet);
-        let images = None;
+        let (images, outlet) = (None, Some(outlet));
         Self { images, outlet }
     }
 
@@ -329,8 +328,10 @@ impl Maker<'_> {
         let packed = Input::open_blob(made.blob.clone()).and_then(|mut i| frame_table(&mut i));
         put_video(out, made.name, made.blob, packed);
         facts.encoded_frames = made.encoded;
-        facts.notes.extend(made.note);
+        facts.dropped_frames = made.dropped;
+        facts.notes.extend(made.notes);
         if self.recipe.frames.is_none() {
+            facts.fps = made.fps.map(round_fps).or(facts.fps);
             facts.got_start = Some(made.got_start);
             facts.got_end = Some(made.got_end);
             facts.frames = Some(made.frames);

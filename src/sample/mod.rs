@@ -5,12 +5,14 @@ mod choose;
 #[cfg(test)]
 mod choose_tests;
 mod container;
+mod encoded;
 mod facts;
 mod failure;
 mod frames;
 mod make;
 mod meta;
 mod outlet;
+mod pace;
 mod parts;
 mod pass;
 mod recipe;
@@ -28,8 +30,8 @@ pub use make::{Tools, make_sample};
 pub(crate) use meta::sample_of;
 pub(crate) use outlet::Outlet;
 pub use recipe::{
-    AudioCodec, AudioRecipe, FrameChoice, FrameRecipe, ImageCodec, NoAudio, Preset, Recipe, Size,
-    Trim, VideoRecipe,
+    AudioCodec, AudioRecipe, FrameChoice, FrameRecipe, ImageCodec, NoAudio, Pace, Preset, Recipe,
+    Size, Trim, VideoRecipe, VideoSound,
 };
 
 /// What came of one clip that did not fail.

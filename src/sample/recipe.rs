@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::media::{Coding, VideoCodec};
+
 /// What one sample holds. Stored in `dataset.json`, so that a run can be repeated.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Recipe {
@@ -19,6 +21,48 @@ pub struct Recipe {
     pub audio: Option<AudioRecipe>,
     /// Whether decoded sound is also wanted as an `npy` blob of f32 (schemas `dmvr`, `sound`).
     pub waveform: bool,
+    /// Which frames an encoded video has.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub pace: Pace,
+    /// The sound of an encoded video.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub video_sound: VideoSound,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// Which frames an encoded video has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pace {
+    /// Those of the source, at their times.
+    #[default]
+    Source,
+    /// `num / den` a second, chosen as [`FrameChoice::Rate`] does; at least one.
+    Rate {
+        /// Numerator, at least 1.
+        num: u32,
+        /// Denominator, at least 1.
+        den: u32,
+    },
+    /// Those of the source that do not repeat the one before, at their times; the last stays too,
+    /// and one each second.
+    Distinct,
+}
+
+/// The sound of an encoded video.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum VideoSound {
+    /// Encoded anew, as the container wants it: AAC in mp4, Opus in WebM.
+    #[default]
+    Encode,
+    /// The source's own packets where the container takes them; else encoded, and the row says so.
+    Copy,
+    /// No sound.
+    None,
 }
 
 /// The video blob.
@@ -38,6 +82,63 @@ pub enum VideoRecipe {
         /// Largest distance of key frames in frames; `None` is x264's default of 250.
         gop: Option<u32>,
     },
+    /// HEVC by x265, likewise. Default crf 28.
+    Hevc {
+        /// Constant rate factor, 0 to 51.
+        crf: u8,
+        /// x265 preset.
+        preset: Preset,
+        /// Largest distance of key frames in frames; `None` is 250.
+        gop: Option<u32>,
+    },
+    /// AV1 by libaom, likewise. Default crf 32.
+    Av1 {
+        /// Constant quality, 0 to 63.
+        crf: u8,
+        /// The preset of x264 that is about as slow.
+        preset: Preset,
+        /// Largest distance of key frames in frames; `None` is 250.
+        gop: Option<u32>,
+    },
+    /// VP9 by libvpx, in WebM, likewise. Default crf 31.
+    Vp9 {
+        /// Constant quality, 0 to 63.
+        crf: u8,
+        /// The preset of x264 that is about as slow.
+        preset: Preset,
+        /// Largest distance of key frames in frames; `None` is 250.
+        gop: Option<u32>,
+    },
+}
+
+impl VideoRecipe {
+    /// Encodes with `codec`.
+    pub const fn encoded(codec: VideoCodec, crf: u8, preset: Preset, gop: Option<u32>) -> Self {
+        match codec {
+            VideoCodec::H264 => Self::H264 { crf, preset, gop },
+            VideoCodec::Hevc => Self::Hevc { crf, preset, gop },
+            VideoCodec::Av1 => Self::Av1 { crf, preset, gop },
+            VideoCodec::Vp9 => Self::Vp9 { crf, preset, gop },
+        }
+    }
+
+    /// How the video is encoded; `None` where it is copied, or not wanted.
+    pub const fn coding(&self) -> Option<Coding<'static>> {
+        let (codec, crf, preset, gop) = match *self {
+            Self::None | Self::Copy => return None,
+            Self::H264 { crf, preset, gop } => (VideoCodec::H264, crf, preset, gop),
+            Self::Hevc { crf, preset, gop } => (VideoCodec::Hevc, crf, preset, gop),
+            Self::Av1 { crf, preset, gop } => (VideoCodec::Av1, crf, preset, gop),
+            Self::Vp9 { crf, preset, gop } => (VideoCodec::Vp9, crf, preset, gop),
+        };
+        let preset = preset.name();
+        Some(Coding {
+            codec,
+            crf,
+            preset,
+            gop,
+        })
+    }
 }
 
 /// x264's presets.
@@ -55,6 +156,23 @@ pub enum Preset {
     Slow,
     Slower,
     Veryslow,
+}
+
+impl Preset {
+    /// x264's own name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Preset::Ultrafast => "ultrafast",
+            Preset::Superfast => "superfast",
+            Preset::Veryfast => "veryfast",
+            Preset::Faster => "faster",
+            Preset::Fast => "fast",
+            Preset::Medium => "medium",
+            Preset::Slow => "slow",
+            Preset::Slower => "slower",
+            Preset::Veryslow => "veryslow",
+        }
+    }
 }
 
 /// How a video blob is cut to the clip's time range.

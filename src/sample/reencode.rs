@@ -1,28 +1,28 @@
-//! Decoding a clip's range and encoding it again as H.264 and AAC.
+//! Decoding a clip's range and encoding it again.
 
 use super::audio::{Sound, Wanted};
-use super::frames::picture_size;
-use super::parts::{SoundPart, usual_step};
+use super::encoded::Encoded;
+use super::frames::{half_tick, picture_size};
+use super::pace::{Distinct, Rate};
+use super::parts::{Seen, SoundPart, usual_step};
 use super::video::Video;
-use super::{AudioCodec, AudioRecipe, NoAudio, Recipe};
+use super::{AudioCodec, AudioRecipe, NoAudio, Pace, Recipe, VideoSound};
 use crate::Time;
-use crate::media::{
-    self, AudioEncoder, ColorInfo, Decoder, Frame, Input, Muxer, Scaler, Track, VideoEncoder, X264,
-    Yuv,
-};
+use crate::media::{self, Coding, Decoder, Frame, Input, Packet, Track};
 use crate::source::Span;
 
-/// Decodes the range and encodes it again as H.264 and AAC.
+/// Decodes the range and encodes it again. `None` where no frame lies in it.
 pub(super) fn encode(
     input: &mut Input,
     track: &Track,
     span: Span,
     ranged: bool,
     recipe: &Recipe,
-    settings: X264<'_>,
+    coding: Coding<'_>,
 ) -> media::Result<Option<Video>> {
     input.rewind()?;
     let sound_track = input.audio().cloned();
+    let sound_track = sound_track.filter(|_| recipe.video_sound != VideoSound::None);
     if ranged {
         let lead = if sound_track.is_some() {
             200_000_000
@@ -31,63 +31,38 @@ pub(super) fn encode(
         };
         input.seek(track, Time::from_nanos((span.start.nanos() - lead).max(0)))?;
     }
-    let shown = (track.shown_width(), track.shown_height());
-    let (size, _) = picture_size(shown, recipe.size, recipe.upscale);
-    // H.264 with 4:2:0 chroma has even sides.
-    let size = ((size.0 & !1).max(2), (size.1 & !1).max(2));
-    let mut pass = Reencoder {
-        origin: input.origin_nanos(),
-        span,
-        size,
-        settings,
-        muxer: Muxer::new("mp4")?,
-        encoder: None,
-        sound_shape: None,
-        sound_encoder: None,
-        scaler: Scaler::default(),
-        picture: Yuv::default(),
-        first: None,
-        last: None,
-        step: 0,
-        frames: 0,
-        errors: 0,
-    };
+    let mut pass = Reencoder::new(input, track, span, ranged, recipe, coding)?;
     let mut decoder = Decoder::new(input, track)?;
     let mut sound = match &sound_track {
-        Some(t) => {
-            let (part, shape) = sound_part(input, t, span)?;
-            pass.sound_shape = shape;
-            Some(part)
-        }
+        Some(track) => Some(pass.out.sound(input, track, span, recipe)?),
         None => None,
     };
     pass.run(input, track, &mut decoder, &mut sound)?;
-    let Some(first) = pass.first else {
-        return Ok(None);
-    };
-    let mut muxer = pass.muxer;
-    if let Some(encoder) = &mut pass.encoder {
-        encoder.finish(&mut muxer)?;
-    }
-    let mut errors = pass.errors + decoder.errors();
-    if let Some(part) = sound {
-        errors += part.decoder.errors();
-        if let (Some(done), Some(encoder)) = (part.sound.finish()?, &mut pass.sound_encoder) {
-            done.waveform.encode(encoder, &mut muxer)?;
+    pass.errors += decoder.errors();
+    pass.finish(track, sound)
+}
+
+/// The way of the sound through a pass.
+pub(super) enum SoundWay<'a> {
+    /// It is decoded, and encoded at the end.
+    Encode(Box<SoundPart<'a>>),
+    /// Its packets are kept for the end.
+    Copy(&'a Track, Vec<Packet>),
+}
+
+impl SoundWay<'_> {
+    /// Takes the next packet of the file; whether none after it is needed.
+    fn push(&mut self, packet: Packet) -> media::Result<bool> {
+        match self {
+            SoundWay::Encode(part) => part.push(&packet),
+            SoundWay::Copy(track, packets) => {
+                if packet.stream() == track.index {
+                    packets.push(packet);
+                }
+                Ok(false)
+            }
         }
     }
-    let last = pass.last.unwrap_or(first) + pass.step;
-    Ok(Some(Video {
-        name: "mp4".to_owned(),
-        blob: muxer.finish()?.into(),
-        got_start: Time::from_nanos(first),
-        got_end: Time::from_nanos(span.end.map_or(last, |e| e.nanos().min(last))),
-        frames: pass.frames,
-        size,
-        errors,
-        encoded: None,
-        note: None,
-    }))
 }
 
 /// Sound for a video that is encoded: its way through a pass, and its rate and channels.
@@ -95,8 +70,9 @@ pub(super) fn sound_part<'a>(
     input: &Input,
     track: &'a Track,
     span: Span,
+    encoder: &str,
 ) -> media::Result<(SoundPart<'a>, Option<(u32, u32)>)> {
-    let recipe = whole_sound(track);
+    let recipe = whole_sound(track, encoder);
     let shape = recipe.sample_rate.zip(recipe.channels);
     let wanted = Wanted {
         recipe,
@@ -107,33 +83,65 @@ pub(super) fn sound_part<'a>(
     Ok((SoundPart::new(Sound::new(wanted), input, track)?, shape))
 }
 
+/// Which frames are encoded.
+enum Pacer {
+    All,
+    Rate(Rate),
+    Distinct(Distinct),
+}
+
 /// The state of decoding and encoding a clip.
 struct Reencoder<'a> {
     origin: i64,
     span: Span,
-    size: (u32, u32),
-    settings: X264<'a>,
-    muxer: Muxer,
-    encoder: Option<VideoEncoder>,
-    /// Rate in Hz and channels of the sound, where there is any.
-    sound_shape: Option<(u32, u32)>,
-    sound_encoder: Option<AudioEncoder>,
-    scaler: Scaler,
-    picture: Yuv,
-    first: Option<i64>,
+    pacer: Pacer,
+    out: Encoded<'a>,
+    /// Times of the frames in the range.
+    seen: Seen,
     last: Option<i64>,
-    step: i64,
-    frames: u64,
+    /// Whether the source goes on after the range.
+    goes_on: bool,
     errors: u64,
 }
 
-impl Reencoder<'_> {
+impl<'a> Reencoder<'a> {
+    fn new(
+        input: &Input,
+        track: &Track,
+        span: Span,
+        ranged: bool,
+        recipe: &Recipe,
+        coding: Coding<'a>,
+    ) -> media::Result<Self> {
+        let shown = (track.shown_width(), track.shown_height());
+        let (size, _) = picture_size(shown, recipe.size, recipe.upscale);
+        // 4:2:0 chroma has even sides.
+        let size = ((size.0 & !1).max(2), (size.1 & !1).max(2));
+        let start = ranged.then_some(span.start.nanos());
+        Ok(Self {
+            origin: input.origin_nanos(),
+            span,
+            pacer: match recipe.pace {
+                Pace::Source => Pacer::All,
+                Pace::Rate { num, den } => {
+                    Pacer::Rate(Rate::new((num, den), start, half_tick(track)))
+                }
+                Pace::Distinct => Pacer::Distinct(Distinct::default()),
+            },
+            out: Encoded::new(track, size, coding, recipe.pace)?,
+            seen: Seen::default(),
+            last: None,
+            goes_on: false,
+            errors: 0,
+        })
+    }
+
     fn run(
         &mut self,
         input: &mut Input,
         track: &Track,
         decoder: &mut Decoder,
-        sound: &mut Option<SoundPart<'_>>,
+        sound: &mut Option<SoundWay<'_>>,
     ) -> media::Result<()> {
         let (mut video_done, mut audio_done) = (false, sound.is_none());
         while !(video_done && audio_done) {
@@ -149,34 +157,21 @@ impl Reencoder<'_> {
             if packet.stream() == track.index {
                 let at = |ticks: Option<i64>| ticks.map(|t| track.nanos(t) - self.origin);
                 let end = self.span.end.map(Time::nanos);
-                video_done = at(packet.dts()).zip(end).is_some_and(|(t, end)| t >= end);
+                let beyond = |at: Option<i64>| at.zip(end).is_some_and(|(t, end)| t >= end);
+                video_done = beyond(at(packet.dts()));
                 let shown = at(packet.pts().or(packet.dts()));
+                self.goes_on |= beyond(shown) && !media::is_hidden(&packet);
                 decoder.set_wanted(shown.is_none_or(|t| self.holds(t)));
                 decoder.feed(&packet, |frame| self.push(frame, track))?;
-            } else if let Some(part) = sound {
-                audio_done = part.push(&packet)?;
+            } else if let Some(way) = sound {
+                audio_done = way.push(packet)?;
             }
         }
         decoder.drain(|frame| self.push(frame, track))?;
-        sound.as_mut().map_or(Ok(()), SoundPart::end)
-    }
-
-    /// Opens the encoders with the first frame, whose tags say what the colours mean. The video
-    /// becomes the first stream.
-    fn open(&mut self, track: &Track, color: ColorInfo) -> media::Result<()> {
-        let encoder = VideoEncoder::new(
-            self.size,
-            track.time_base,
-            track.fps,
-            color,
-            self.settings,
-            &mut self.muxer,
-        )?;
-        self.encoder = Some(encoder);
-        if let Some((rate, channels)) = self.sound_shape {
-            self.sound_encoder = Some(AudioEncoder::new("aac", rate, channels, &mut self.muxer)?);
+        match sound {
+            Some(SoundWay::Encode(part)) => part.end(),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     fn holds(&self, at: i64) -> bool {
@@ -184,46 +179,97 @@ impl Reencoder<'_> {
     }
 
     fn push(&mut self, frame: &Frame, track: &Track) -> media::Result<()> {
-        let usual = usual_step(track);
-        let guess = self.last.map_or(0, |t| t + usual);
+        let guess = self.last.map_or(0, |t| t + usual_step(track));
         let at = frame.pts().map_or(guess, |t| track.nanos(t) - self.origin);
         if !self.holds(at) || self.last.is_some_and(|last| at <= last) {
             return Ok(());
         }
-        let color = self
-            .scaler
-            .planes(frame, self.size, track.rotation, &mut self.picture)?;
-        if self.encoder.is_none() {
-            self.open(track, color)?;
-        }
-        let Some(encoder) = &mut self.encoder else {
-            return Ok(());
-        };
-        self.step = self.last.map_or(usual, |last| at - last);
         self.last = Some(at);
-        self.first.get_or_insert(at);
-        self.frames += 1;
-        let pts = track.ticks_floor(
-            at.saturating_sub(self.span.start.nanos())
-                .saturating_add(HALF_TICK),
-        );
-        encoder.push(&self.picture, pts, &mut self.muxer)
+        self.seen.add(at);
+        let after = at.saturating_sub(self.span.start.nanos());
+        let out = &mut self.out;
+        match &mut self.pacer {
+            Pacer::All => {
+                out.scale(frame)?;
+                out.put_scaled(out.ticks(after))
+            }
+            Pacer::Rate(rate) => {
+                out.begin_at(after);
+                rate.push(frame, at, &mut |frame, k| out.put_number(frame, k))
+            }
+            Pacer::Distinct(distinct) => {
+                out.scale(frame)?;
+                match distinct.keeps(&out.picture, at) {
+                    true => out.put_scaled(out.ticks(after)),
+                    false => Ok(()),
+                }
+            }
+        }
+    }
+
+    /// No more frames.
+    fn finish(
+        mut self,
+        track: &Track,
+        sound: Option<SoundWay<'_>>,
+    ) -> media::Result<Option<Video>> {
+        let Some(first) = self.seen.first else {
+            return Ok(None);
+        };
+        let (mut fps, mut dropped) = (None, None);
+        let asked = self.span.end.map(Time::nanos);
+        let shown_until = self.seen.end(usual_step(track));
+        let mut end = asked.map_or(shown_until, |asked| asked.min(shown_until));
+        let out = &mut self.out;
+        match &mut self.pacer {
+            Pacer::All => {}
+            Pacer::Rate(rate) => {
+                end = asked.filter(|_| self.goes_on).unwrap_or(end);
+                rate.finish(end, &mut |frame, k| out.put_number(frame, k))?;
+                fps = out.fps();
+            }
+            Pacer::Distinct(distinct) => {
+                if let Some((picture, at)) = distinct.finish() {
+                    let after = at.saturating_sub(self.span.start.nanos());
+                    out.put(&picture, out.ticks(after))?;
+                }
+                dropped = Some(distinct.dropped);
+            }
+        }
+        let (size, frames, name) = (out.size, out.frames, out.extension());
+        let notes = std::mem::take(&mut out.notes);
+        let (blob, errors) = self.out.finish(sound, self.origin)?;
+        Ok(Some(Video {
+            name: name.to_owned(),
+            blob: blob.into(),
+            got_start: Time::from_nanos(first),
+            got_end: Time::from_nanos(end),
+            frames,
+            size,
+            errors: self.errors + errors,
+            encoded: None,
+            fps,
+            dropped,
+            notes,
+        }))
     }
 }
 
-/// Times were rounded to nanoseconds once; this brings them back to their tick.
-const HALF_TICK: i64 = 500;
-
-/// Sound for a re-encoded video: at the source's rate, where AAC knows it, in at most two channels.
-fn whole_sound(track: &Track) -> AudioRecipe {
-    const RATES: [u32; 12] = [
+/// Sound for an encoded video: at the source's rate, where its encoder knows it, in at most two
+/// channels.
+fn whole_sound(track: &Track, encoder: &str) -> AudioRecipe {
+    const AAC: &[u32] = &[
         8000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 64_000, 88_200,
         96_000,
     ];
-    let rate = if RATES.contains(&track.sample_rate) {
-        track.sample_rate
-    } else {
-        48_000
+    const OPUS: &[u32] = &[8000, 12_000, 16_000, 24_000, 48_000];
+    let rates = match encoder {
+        "libopus" => OPUS,
+        _ => AAC,
+    };
+    let rate = match rates.contains(&track.sample_rate) {
+        true => track.sample_rate,
+        false => 48_000,
     };
     AudioRecipe {
         codec: AudioCodec::Wav,

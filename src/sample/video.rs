@@ -4,11 +4,12 @@ use std::path::Path;
 
 use kpack_formats::Blob;
 
+use super::parts::usual_step;
 use super::reencode::encode;
 use super::smart::{self, Smart};
-use super::{Preset, Recipe, Trim, VideoRecipe};
+use super::{Recipe, Trim, VideoRecipe};
 use crate::Time;
-use crate::media::{self, Input, Muxer, Packet, Track, X264};
+use crate::media::{self, Coding, Input, Muxer, Packet, Track, VideoCodec};
 use crate::source::{Clip, Span};
 
 /// A video blob that was made, and what it holds.
@@ -22,8 +23,12 @@ pub(super) struct Video {
     pub(super) errors: u64,
     /// Frames that were encoded, where others were copied.
     pub(super) encoded: Option<u64>,
+    /// Frames a second, where these are not the source's.
+    pub(super) fps: Option<f64>,
+    /// Frames that were left out because they repeat the one before, if that was asked for.
+    pub(super) dropped: Option<u64>,
     /// What the user may not expect.
-    pub(super) note: Option<String>,
+    pub(super) notes: Vec<String>,
 }
 
 /// Whether the blob is the source's own file, byte for byte.
@@ -31,8 +36,8 @@ pub(super) fn is_whole_file(clip: &Clip, recipe: &Recipe) -> bool {
     recipe.video == VideoRecipe::Copy && (clip.span.is_none() || recipe.trim == Trim::None)
 }
 
-/// Cuts or encodes the clip's video, with its sound, into mp4 (or Matroska where mp4 cannot hold
-/// the codecs). `None` where no frame lies in the range.
+/// Cuts or encodes the clip's video, with its sound, into mp4 (WebM for VP9, Matroska where mp4
+/// cannot hold copied packets). `None` where no frame lies in the range.
 pub(super) fn make(
     input: &mut Input,
     clip: &Clip,
@@ -61,34 +66,17 @@ pub(super) fn make(
             }
         }
     }
-    let settings = match recipe.video {
-        VideoRecipe::H264 { crf, preset, gop } => X264 {
-            crf,
-            preset: preset_name(preset),
-            gop,
-        },
-        _ => X264 {
-            crf: 23,
-            preset: "medium",
-            gop: None,
-        },
-    };
-    let made = encode(input, &track, span, clip.span.is_some(), recipe, settings)?;
-    Ok(made.map(|video| Video { note, ..video }))
-}
-
-const fn preset_name(preset: Preset) -> &'static str {
-    match preset {
-        Preset::Ultrafast => "ultrafast",
-        Preset::Superfast => "superfast",
-        Preset::Veryfast => "veryfast",
-        Preset::Faster => "faster",
-        Preset::Fast => "fast",
-        Preset::Medium => "medium",
-        Preset::Slow => "slow",
-        Preset::Slower => "slower",
-        Preset::Veryslow => "veryslow",
-    }
+    let coding = recipe.video.coding().unwrap_or(Coding {
+        codec: VideoCodec::H264,
+        crf: 23,
+        preset: "medium",
+        gop: None,
+    });
+    let made = encode(input, &track, span, clip.span.is_some(), recipe, coding)?;
+    Ok(made.map(|mut video| {
+        video.notes.extend(note);
+        video
+    }))
 }
 
 /// Whole packets from the key frame at or before the start, in a container that takes them.
@@ -165,7 +153,9 @@ fn cut_into(
         size: (track.shown_width(), track.shown_height()),
         errors: 0,
         encoded: None,
-        note: None,
+        fps: None,
+        dropped: None,
+        notes: Vec::new(),
     }))
 }
 
@@ -204,7 +194,7 @@ impl Cut<'_> {
         Some((packet.stream() == self.video.0.index, shown, stored))
     }
 
-    fn write(&mut self, packet: Packet) -> media::Result<()> {
+    fn write(&mut self, mut packet: Packet) -> media::Result<()> {
         let (Some((is_video, shown, _)), Some((track, stream))) =
             (self.place(&packet), self.track(&packet))
         else {
@@ -217,6 +207,10 @@ impl Cut<'_> {
             None => return Ok(()),
         };
         let by = ticks(begin);
+        if is_video && packet.duration() <= 0 {
+            // The container ends with its last frame: one that took no time would be beyond the end.
+            packet.set_duration(track.ticks_floor(usual_step(track)).max(1));
+        }
         let duration = track.nanos(packet.duration().max(0));
         self.first = Some(begin);
         let beyond = !is_video && self.span.end.is_some_and(|e| shown >= e.nanos());
@@ -231,7 +225,8 @@ impl Cut<'_> {
     }
 }
 
-fn shift(mut packet: Packet, by: i64) -> Packet {
+/// A packet that comes `by` ticks earlier.
+pub(super) fn shift(mut packet: Packet, by: i64) -> Packet {
     let (pts, dts) = (packet.pts(), packet.dts());
     packet.set_pts(pts.map(|t| t - by));
     packet.set_dts(dts.map(|t| t - by));

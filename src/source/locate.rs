@@ -43,12 +43,32 @@ pub(super) fn locate(gather: &mut Gather<'_>) -> Result<()> {
         }
     }
     gather.rows = rows;
+    note_replaced(gather);
+    Ok(())
+}
+
+/// Looks for videos in the replacement folder alone; where there is none, nothing is said of it.
+///
+/// # Errors
+/// A folder that cannot be scanned.
+pub(super) fn replace(gather: &mut Gather<'_>) -> Result<()> {
+    let places = Places::new(gather.options)?;
+    for raw in gather.rows.iter_mut().filter(|raw| raw.problem.is_none()) {
+        if let Some(found) = places.replacement(raw) {
+            take(raw, found);
+            gather.replaced += 1;
+        }
+    }
+    note_replaced(gather);
+    Ok(())
+}
+
+fn note_replaced(gather: &mut Gather<'_>) {
     if gather.options.replacement.is_some() {
         let rows = count(gather.replaced, "row");
         let note = format!("{rows} found in the replacement folder");
         gather.notes.push(note);
     }
-    Ok(())
 }
 
 fn take(raw: &mut Raw, found: Found) {

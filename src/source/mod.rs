@@ -59,7 +59,8 @@ pub struct ReadOptions {
     pub replacement: Option<PathBuf>,
     /// Whether a file named for an id alone is the clip already, so that no range is cut from it.
     pub media_trimmed: bool,
-    /// Whether only the annotations matter: no video is looked for, and none is missing.
+    /// Whether only the annotations matter: no video is looked for but in `replacement`, and none is
+    /// missing.
     pub annotations_only: bool,
     /// Length of the clips around AVA's timestamps; 6 s without.
     pub window: Option<Time>,
@@ -91,8 +92,9 @@ pub fn read(inputs: &[PathBuf], options: &ReadOptions) -> Result<Input> {
     }
     readers::read_all(inputs, &mut gather)?;
     annotations::merge::merge(&mut gather);
-    if !options.annotations_only {
-        locate::locate(&mut gather)?;
+    match options.annotations_only {
+        true => locate::replace(&mut gather)?,
+        false => locate::locate(&mut gather)?,
     }
     repeats::refuse(&mut gather);
     if options.media_dir.is_some() && !gather.used_media_dir {

@@ -8,7 +8,7 @@ use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use super::{Record, State, StatsOptions};
 use crate::pipeline::{DATASET, Outcome, OutcomeRow, SAMPLES};
-use crate::probe::{Depth, Probed, probe};
+use crate::probe::{Depth, Probed, probe_with};
 use crate::progress::Progress;
 use crate::sample::Class;
 use crate::source::{self, Clip, NamedBy, ReadOptions, Row, count, identity};
@@ -185,7 +185,7 @@ fn of_row(row: &Row, set: usize, options: &StatsOptions) -> Record {
         false => Depth::First,
     };
     let result = match (&row.problem, &row.clip.media) {
-        (None, Some(file)) => probe(file, depth),
+        (None, Some(file)) => probe_with(file, depth, &options.workers),
         (Some(problem), _) => Err(problem.clone()),
         (None, None) => Ok(Probed::default()),
     };

@@ -1,11 +1,17 @@
 //! Mean and standard deviation of red, green and blue, from frames of some of the clips.
 
-use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
-use serde::Serialize;
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
 
-use super::{Record, State};
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
+use serde::{Deserialize, Serialize};
+
+use super::{Record, State, StatsOptions, lost};
 use crate::media::{Rgb, Scaler};
-use crate::probe::{frame_at, open};
+use crate::probe::{frame_at, input, open};
+use crate::source::Problem;
+use crate::worker::{Task, Workers};
 use crate::{Error, Result, Time};
 
 /// Means of the colours, 0 to 1. Each frame counts alike, whatever its size.
@@ -25,8 +31,8 @@ pub struct Means {
 const FRAMES: u32 = 4;
 
 /// Sums over frames: of their means, and of the means of their squares.
-#[derive(Debug, Clone, Copy, Default)]
-struct Sums {
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub(crate) struct Sums {
     mean: [f64; 3],
     square: [f64; 3],
     clips: u64,
@@ -34,11 +40,18 @@ struct Sums {
 }
 
 /// Looks at four frames each of `most` clips, chosen by a hash of their keys, so that the same
-/// clips give the same means. `None` where no frame could be decoded.
+/// clips give the same means. `None` where no frame could be decoded; a clip on which a worker was lost
+/// is told in `notes`.
 ///
 /// # Errors
 /// [`Error::Usage`] if the threads cannot be started.
-pub fn means(records: &[Record], most: usize, threads: usize) -> Result<Option<Means>> {
+pub fn means(
+    records: &[Record],
+    most: usize,
+    options: &StatsOptions,
+    notes: &mut Vec<String>,
+) -> Result<Option<Means>> {
+    let threads = options.threads;
     let whole = records.iter().filter(|record| {
         record.state == State::Found && record.media.is_some() && record.size.is_some()
     });
@@ -56,9 +69,14 @@ pub fn means(records: &[Record], most: usize, threads: usize) -> Result<Option<M
         .build()
         .map_err(|e| Error::usage(format!("cannot start {threads} threads: {e}")))?;
     // Summed in one order, so that the result does not hang on the threads.
-    let sums: Vec<Sums> = workers.install(|| chosen.par_iter().map(|r| look(r)).collect());
+    let look = |record: &&Record| look(record, &options.workers);
+    let sums: Vec<_> = workers.install(|| chosen.par_iter().map(look).collect());
     let mut all = Sums::default();
-    for one in sums {
+    for (record, one) in chosen.iter().zip(sums) {
+        let one = one.unwrap_or_else(|problem| {
+            notes.extend(lost(record, &problem));
+            Sums::default()
+        });
         for (to, from) in all.mean.iter_mut().zip(one.mean) {
             *to += from;
         }
@@ -85,31 +103,46 @@ pub fn means(records: &[Record], most: usize, threads: usize) -> Result<Option<M
     }))
 }
 
-fn look(record: &Record) -> Sums {
-    let mut sums = Sums::default();
-    let opened = record.media.as_deref().map(open);
-    let Some(Ok((mut input, _))) = opened else {
-        return sums;
-    };
-    let (mut scaler, mut rgb) = (Scaler::default(), Rgb::default());
+fn look(record: &Record, workers: &Workers) -> Result<Sums, Problem> {
     let length = record.duration.unwrap_or(0.0);
-    for k in 0..FRAMES {
-        let at = record.start + length * (f64::from(k) + 0.5) / f64::from(FRAMES);
-        let Some((frame, track)) = frame_at(&mut input, Time::from_secs(at)) else {
-            continue;
-        };
-        let size = (frame.width(), frame.height());
-        // The picture need not stand upright to be measured, but the sizes have to fit.
-        let size = match track.rotation.swaps() {
-            true => (size.1, size.0),
-            false => size,
-        };
-        if scaler.rgb(&frame, size, track.rotation, &mut rgb).is_ok() {
-            add(&rgb.packed(), &mut sums);
+    let parts = (0..FRAMES).map(|k| (f64::from(k) + 0.5) / f64::from(FRAMES));
+    let task = Colours {
+        at: parts.map(|part| record.start + length * part).collect(),
+    };
+    let file = open(record.media.as_deref().unwrap_or(Path::new("")))?;
+    workers.ask(&record.key, &file, &task).map(|(sums, _)| sums)
+}
+
+/// Adds up the colours of the frames at some times.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Colours {
+    /// In seconds.
+    at: Vec<f64>,
+}
+
+impl Task for Colours {
+    type Answer = Sums;
+
+    fn run(&self, file: &Arc<File>, _: &mut Vec<u8>) -> Result<Sums, Problem> {
+        let (mut input, mut sums) = (input(file)?, Sums::default());
+        let (mut scaler, mut rgb) = (Scaler::default(), Rgb::default());
+        for at in &self.at {
+            let Some((frame, track)) = frame_at(&mut input, Time::from_secs(*at)) else {
+                continue;
+            };
+            let size = (frame.width(), frame.height());
+            // The picture need not stand upright to be measured, but the sizes have to fit.
+            let size = match track.rotation.swaps() {
+                true => (size.1, size.0),
+                false => size,
+            };
+            if scaler.rgb(&frame, size, track.rotation, &mut rgb).is_ok() {
+                add(&rgb.packed(), &mut sums);
+            }
         }
+        sums.clips = u64::from(sums.frames > 0);
+        Ok(sums)
     }
-    sums.clips = u64::from(sums.frames > 0);
-    sums
 }
 
 fn add(pixels: &[u8], sums: &mut Sums) {

@@ -15,16 +15,21 @@ mod thumbs;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::Serialize;
 
 use crate::sample::Class;
+use crate::source::Problem;
+use crate::worker::Workers;
 
 pub use count::{Bar, Histogram, stats};
 pub use gather::gather;
 pub use html::page;
+pub(crate) use means::Colours;
 pub use means::{Means, means};
 pub use overlap::{Group, Overlap};
+pub(crate) use thumbs::Draw;
 pub use thumbs::{Thumb, thumbs};
 
 /// How inputs are looked at.
@@ -38,6 +43,16 @@ pub struct StatsOptions {
     pub decode: bool,
     /// Number of threads.
     pub threads: usize,
+    /// What decodes files; this process by default.
+    pub workers: Arc<Workers>,
+}
+
+/// What is to be said of a clip of which a frame was wanted, where that is no matter of course.
+fn lost(record: &Record, problem: &Problem) -> Option<String> {
+    let lost = [Class::Crash, Class::Timeout, Class::Memory, Class::Internal];
+    let (key, reason) = (&record.key, &problem.reason);
+    let said = || format!("{key}: its frames were not looked at: {reason}");
+    lost.contains(&problem.class).then(said)
 }
 
 /// How a clip is.

@@ -1,13 +1,20 @@
 //! One picture for each class.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
 
+use bytes::Bytes;
 use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
+use serde::{Deserialize, Serialize};
 
-use super::{Record, State};
-use crate::media::ImageEncoder;
-use crate::probe::{frame_at, open};
-use crate::sample::ImageCodec;
+use super::{Record, State, StatsOptions, lost};
+use crate::media::{Frame, ImageEncoder, Track};
+use crate::probe::{frame_at, input, open};
+use crate::sample::{Class, ImageCodec, Stage};
+use crate::source::Problem;
+use crate::worker::{Task, Workers};
 use crate::{Error, Result, Time};
 
 /// A picture of a class.
@@ -28,11 +35,17 @@ const MOST: usize = 2000;
 /// Clips of a class that are tried.
 const TRIES: usize = 3;
 
-/// The middle frame of the first clip of each class that can be decoded.
+/// The middle frame of the first clip of each class that can be decoded; a clip on which a worker was
+/// lost is told in `notes`.
 ///
 /// # Errors
 /// [`Error::Usage`] if the threads cannot be started.
-pub fn thumbs(records: &[Record], threads: usize) -> Result<Vec<Thumb>> {
+pub fn thumbs(
+    records: &[Record],
+    options: &StatsOptions,
+    notes: &mut Vec<String>,
+) -> Result<Vec<Thumb>> {
+    let threads = options.threads;
     let mut classes: BTreeMap<&str, Vec<&Record>> = BTreeMap::new();
     for record in records {
         let class = record.labels.first().map_or("", String::as_str);
@@ -50,25 +63,66 @@ pub fn thumbs(records: &[Record], threads: usize) -> Result<Vec<Thumb>> {
         .map_err(|e| Error::usage(format!("cannot start {threads} threads: {e}")))?;
     let classes: Vec<_> = classes.into_iter().take(MOST).collect();
     let make = |(class, clips): (&str, Vec<&Record>)| {
-        let found = clips.iter().find_map(|clip| Some((clip, draw(clip)?)));
+        let mut notes = Vec::new();
+        let found = clips
+            .iter()
+            .find_map(|clip| match draw(clip, &options.workers) {
+                Ok(jpeg) => Some((clip, jpeg)),
+                Err(problem) => {
+                    notes.extend(lost(clip, &problem));
+                    None
+                }
+            });
         let (key, jpeg) = match found {
             Some((clip, jpeg)) => (clip.key.clone(), jpeg),
             None => Default::default(),
         };
-        Thumb {
-            class: class.to_owned(),
-            key,
-            jpeg,
-        }
+        let class = class.to_owned();
+        (Thumb { class, key, jpeg }, notes)
     };
-    Ok(workers.install(|| classes.into_par_iter().map(make).collect()))
+    let made: Vec<_> = workers.install(|| classes.into_par_iter().map(make).collect());
+    let (thumbs, lost): (Vec<Thumb>, Vec<Vec<String>>) = made.into_iter().unzip();
+    notes.extend(lost.into_iter().flatten());
+    Ok(thumbs)
 }
 
-fn draw(record: &Record) -> Option<Vec<u8>> {
-    let (mut input, _) = open(record.media.as_deref()?).ok()?;
+fn draw(record: &Record, workers: &Workers) -> Result<Vec<u8>, Problem> {
+    let file = open(record.media.as_deref().unwrap_or(Path::new("")))?;
     let middle = record.start + record.duration.unwrap_or(0.0) / 2.0;
-    let found = frame_at(&mut input, Time::from_secs(middle));
-    let (frame, track) = found.or_else(|| frame_at(&mut input, Time::ZERO))?;
+    let drawn = workers.ask(&record.key, &file, &Draw { at: middle });
+    drawn.map(|((), jpeg)| jpeg.to_vec())
+}
+
+/// Draws the frame at a time as a small JPEG, or else the first.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Draw {
+    /// In seconds.
+    at: f64,
+}
+
+impl Task for Draw {
+    type Answer = ();
+
+    fn run(&self, file: &Arc<File>, jpeg: &mut Vec<u8>) -> Result<(), Problem> {
+        let mut input = input(file)?;
+        let found = frame_at(&mut input, Time::from_secs(self.at));
+        let found = found.or_else(|| frame_at(&mut input, Time::ZERO));
+        let coded = found.and_then(|(frame, track)| small(&frame, &track));
+        let coded = coded.ok_or_else(|| Problem {
+            stage: Stage::Decode,
+            class: Class::Corrupt,
+            reason: "no frame comes out of it".to_owned(),
+        })?;
+        jpeg.extend_from_slice(&coded);
+        Ok(())
+    }
+
+    fn fits(&self, (): &(), _: u64) -> bool {
+        true
+    }
+}
+
+fn small(frame: &Frame, track: &Track) -> Option<Bytes> {
     let (width, height) = match track.rotation.swaps() {
         true => (frame.height(), frame.width()),
         false => (frame.width(), frame.height()),
@@ -76,6 +130,6 @@ fn draw(record: &Record) -> Option<Vec<u8>> {
     let width = u64::from(width) * u64::from(HEIGHT) / u64::from(height.max(1));
     let width = u32::try_from(width.clamp(8, u64::from(HEIGHT) * 4)).ok()?;
     let mut encoder = ImageEncoder::new(ImageCodec::Jpeg, 80).ok()?;
-    let coded = encoder.encode(&frame, (width, HEIGHT), track.rotation);
-    coded.ok().map(|(jpeg, _)| jpeg.to_vec())
+    let coded = encoder.encode(frame, (width, HEIGHT), track.rotation);
+    coded.ok().map(|(jpeg, _)| jpeg)
 }

@@ -2,48 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Write as _;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use kpack_formats::framedir::Listed;
 use kpack_formats::{Blob, Format, Kind, Meta, ReadOptions, Sample, frame_number, npy};
 
-use super::picture::{self, Looks};
-use super::sound::{Heard, Seen};
+use super::picture::{Glance, Looks};
+use super::sound::{Heard, WatchMedia};
 use super::{Damage, Report};
 use crate::Result;
 use crate::pipeline::OutcomeRow;
-use crate::worker::{Worker, Workers};
+use crate::worker::{self, Workers};
 
-/// What decodes media: in this process, or in children.
-pub(crate) struct Eyes<'a> {
-    workers: &'a Workers,
-    /// Those that no thread uses at the moment.
-    idle: Mutex<Vec<Worker>>,
-}
-
-impl<'a> Eyes<'a> {
-    pub(crate) fn new(workers: &'a Workers) -> Self {
-        Self {
-            workers,
-            idle: Mutex::default(),
-        }
-    }
-
-    fn idle(&self) -> MutexGuard<'_, Vec<Worker>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What is seen and heard of the media `file` of the sample `key`.
-    fn look(&self, key: &str, file: &Arc<File>) -> Result<Seen, String> {
-        let mut worker = self.idle().pop().unwrap_or_default();
-        let seen = self.workers.look(key, file, &mut worker);
-        self.idle().push(worker);
-        seen
-    }
-}
+/// Bytes of pictures that are decoded together.
+const TOGETHER: u64 = 32 << 20;
 
 /// What a row says of its sample.
 #[derive(Debug, Clone, Default)]
@@ -94,7 +68,7 @@ pub(crate) fn shard(
     path: &Path,
     format: &Format,
     rows: Option<&[Expected]>,
-    eyes: &Eyes<'_>,
+    workers: &Workers,
     report: &mut Report,
 ) -> Result<()> {
     // What cannot be read is told by the checksums already.
@@ -114,7 +88,7 @@ pub(crate) fn shard(
                 let (offset, _) = reader.position();
                 let row = by_offset.get(&offset).copied();
                 let row = row.filter(|row| row.key == item.key);
-                sample(path, &item, (Some(offset), row), eyes, report);
+                sample(path, &item, (Some(offset), row), workers, report);
             }
             Err(e) if e.kind() == Kind::Io || failed >= Some(e.at().offset) => return Ok(()),
             Err(e) => failed = Some(e.at().offset),
@@ -127,7 +101,7 @@ pub(crate) fn files(
     folder: &Path,
     json: &Path,
     listed: &Listed,
-    (row, eyes): (&Expected, &Eyes<'_>),
+    (row, workers): (&Expected, &Workers),
     report: &mut Report,
 ) {
     let mut item = Sample {
@@ -146,7 +120,7 @@ pub(crate) fn files(
             item.blobs.insert(file.name.clone(), blob);
         }
     }
-    sample(json, &item, (None, Some(row)), eyes, report);
+    sample(json, &item, (None, Some(row)), workers, report);
 }
 
 /// Decodes one sample.
@@ -154,7 +128,7 @@ pub(crate) fn sample(
     file: &Path,
     item: &Sample,
     (offset, row): (Option<u64>, Option<&Expected>),
-    eyes: &Eyes<'_>,
+    workers: &Workers,
     report: &mut Report,
 ) {
     let own = Expected::of_meta(&item.key, &item.meta);
@@ -163,8 +137,9 @@ pub(crate) fn sample(
         offset,
         row: row.unwrap_or(&own),
         looks: Looks::default(),
+        waiting: Vec::new(),
         pictures: 0,
-        eyes,
+        workers,
         report,
     };
     for (name, blob) in &item.blobs {
@@ -179,12 +154,14 @@ struct Look<'a> {
     offset: Option<u64>,
     row: &'a Expected,
     looks: Looks,
+    /// Pictures that are decoded together.
+    waiting: Vec<(&'a str, &'a Blob)>,
     pictures: u64,
-    eyes: &'a Eyes<'a>,
+    workers: &'a Workers,
     report: &'a mut Report,
 }
 
-impl Look<'_> {
+impl<'a> Look<'a> {
     fn place(&self, member: Option<&str>, what: impl Into<String>) -> Damage {
         let mut damage = Damage::of(self.file, what).key(&self.row.key);
         damage.offset = self.offset;
@@ -200,10 +177,13 @@ impl Look<'_> {
         self.report.flags.push(flag);
     }
 
-    fn blob(&mut self, name: &str, blob: &Blob) {
+    fn blob(&mut self, name: &'a str, blob: &'a Blob) {
         let extension = name.rsplit('.').next().unwrap_or(name);
+        if matches!(extension, "jpg" | "jpeg" | "png" | "webp") {
+            return self.waiting.push((name, blob));
+        }
+        self.glance();
         match extension {
-            "jpg" | "jpeg" | "png" | "webp" => self.picture(name, blob),
             "npy" => self.array(name, blob),
             "wav" | "flac" | "mp3" | "m4a" | "ogg" | "opus" | "aac" | "mka" | "mp2" | "ac3"
             | "eac3" => self.media(name, blob, false),
@@ -214,17 +194,61 @@ impl Look<'_> {
         }
     }
 
-    fn picture(&mut self, name: &str, blob: &Blob) {
-        let decoded = blob.load().map_err(|e| e.to_string());
-        match decoded.and_then(|bytes| picture::luma(&bytes)) {
-            Ok(luma) => {
-                if frame_number(name).is_some() {
-                    self.pictures += 1;
-                    self.looks.add(luma);
-                }
-            }
-            Err(e) => self.damaged(Some(name), format!("the picture cannot be decoded: {e}")),
+    /// Decodes the pictures that wait.
+    fn glance(&mut self) {
+        let mut rest = std::mem::take(&mut self.waiting);
+        while !rest.is_empty() {
+            let mut bytes = 0;
+            let most = rest.iter().position(|(_, blob)| {
+                bytes += blob.len();
+                bytes > TOGETHER
+            });
+            let behind = rest.split_off(most.unwrap_or(rest.len()).max(1));
+            self.glance_at(&rest);
+            rest = behind;
         }
+    }
+
+    fn glance_at(&mut self, pictures: &[(&str, &Blob)]) {
+        let mut there = Vec::with_capacity(pictures.len());
+        let mut loaded = Vec::with_capacity(pictures.len());
+        for (name, blob) in pictures {
+            match blob.load() {
+                Ok(bytes) => {
+                    there.push((*name, *blob));
+                    loaded.push(bytes);
+                }
+                Err(e) => self.broken(name, &e.to_string()),
+            }
+        }
+        let counts = there.iter().map(|(name, _)| frame_number(name).is_some());
+        let lengths = loaded.iter().map(|bytes| bytes.len() as u64);
+        let task = Glance {
+            pictures: lengths.zip(counts).collect(),
+        };
+        let file = worker::handed(&loaded).map_err(no_file);
+        let asked = file.and_then(|file| {
+            let asked = self.workers.ask(&self.row.key, &file, &task);
+            asked.map_err(|problem| problem.reason)
+        });
+        match asked {
+            Ok((glanced, _)) => {
+                for (i, e) in &glanced.broken {
+                    if let Some((name, _)) = there.get(*i) {
+                        self.broken(name, e);
+                    }
+                }
+                self.pictures += glanced.looks.pictures();
+                self.looks.join(glanced.looks);
+            }
+            // One of them is at fault: which?
+            Err(_) if there.len() > 1 => there.iter().for_each(|one| self.glance_at(&[*one])),
+            Err(e) => there.iter().for_each(|(name, _)| self.broken(name, &e)),
+        }
+    }
+
+    fn broken(&mut self, name: &str, e: &str) {
+        self.damaged(Some(name), format!("the picture cannot be decoded: {e}"));
     }
 
     fn array(&mut self, name: &str, blob: &Blob) {
@@ -253,9 +277,12 @@ impl Look<'_> {
 
     /// A video or sound file.
     fn media(&mut self, name: &str, blob: &Blob, is_video: bool) {
-        let seen = open(blob).and_then(|file| self.eyes.look(&self.row.key, &file));
+        let seen = open(blob).and_then(|file| {
+            let asked = self.workers.ask(&self.row.key, &file, &WatchMedia);
+            asked.map_err(|problem| problem.reason)
+        });
         let seen = match seen {
-            Ok(seen) => seen,
+            Ok((seen, _)) => seen,
             Err(e) => return self.damaged(Some(name), format!("cannot be decoded: {e}")),
         };
         if seen.errors > 0 && !self.row.errors {
@@ -303,6 +330,7 @@ impl Look<'_> {
     }
 
     fn end(mut self) {
+        self.glance();
         let (found, expected) = (self.pictures, self.row.frames);
         if found > 0 {
             if let Some(expected) = expected.filter(|n| *n != found) {
@@ -328,7 +356,9 @@ fn open(blob: &Blob) -> Result<Arc<File>, String> {
         return Ok(file.clone());
     }
     let bytes = blob.load().map_err(|e| e.to_string())?;
-    let file = tempfile::tempfile().and_then(|mut file| file.write_all(&bytes).map(|()| file));
-    file.map(Arc::new)
-        .map_err(|e| format!("no temporary file can be written: {e}"))
+    worker::handed(&[bytes]).map_err(no_file)
+}
+
+fn no_file(e: std::io::Error) -> String {
+    format!("no temporary file can be written: {e}")
 }

@@ -25,12 +25,11 @@ use std::path::{Path, PathBuf};
 use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 use serde::Serialize;
 
-use self::decode::Eyes;
 use crate::worker::Workers;
 use crate::{Error, Result};
 
-pub(crate) use picture::decodes;
-pub(crate) use sound::{Seen, watch_media};
+pub(crate) use picture::Glance;
+pub(crate) use sound::WatchMedia;
 
 /// What is verified, and how.
 #[derive(Debug, Clone, Copy, Default)]
@@ -174,7 +173,7 @@ pub fn verify(paths: &[PathBuf], options: &Options, watch: &dyn Watch) -> Result
     verify_with(paths, options, &Workers::in_process(), watch)
 }
 
-/// As [`verify`], with video and sound decoded by `workers`. A file that crashes its worker, or is over
+/// As [`verify`], with all that is decoded decoded by `workers`. A file that crashes its worker, or is over
 /// a limit, is one that cannot be decoded.
 ///
 /// # Errors
@@ -185,7 +184,6 @@ pub fn verify_with(
     workers: &Workers,
     watch: &dyn Watch,
 ) -> Result<Report> {
-    let eyes = Eyes::new(workers);
     let mut report = Report::default();
     let mut jobs = Vec::new();
     for path in paths {
@@ -198,7 +196,7 @@ pub fn verify_with(
         .map_err(|e| Error::usage(format!("cannot start {} threads: {e}", options.threads)))?;
     let parts: Vec<Result<Report>> = threads.install(|| {
         jobs.into_par_iter()
-            .map(|job| job.run(&eyes, watch))
+            .map(|job| job.run(workers, watch))
             .collect()
     });
     for part in parts {
@@ -223,11 +221,11 @@ impl Job {
             Job::Tree(_) => 0,
         }
     }
-    fn run(self, eyes: &Eyes<'_>, watch: &dyn Watch) -> Result<Report> {
+    fn run(self, workers: &Workers, watch: &dyn Watch) -> Result<Report> {
         match self {
-            Job::Shard(shard) => shard.verify(eyes, watch),
-            Job::Places(places) => places.verify(eyes, watch),
-            Job::Tree(tree) => tree.verify(eyes, watch),
+            Job::Shard(shard) => shard.verify(workers, watch),
+            Job::Places(places) => places.verify(workers, watch),
+            Job::Tree(tree) => tree.verify(workers, watch),
         }
     }
 }

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 
 use kpack_formats::{Compression, Format, ReadOptions, Reading};
 
-use super::decode::{self, Expected, Eyes};
+use super::decode::{self, Expected};
 use super::index::{self, Index};
 use super::stream::{self, TAR_END};
 use super::{Damage, Options, Report, Watch};
 use crate::pipeline::ShardRecord;
+use crate::worker::Workers;
 use crate::{Error, Result, bounded};
 
 /// Bytes read at a time.
@@ -47,7 +48,7 @@ impl Shard {
         std::fs::metadata(&self.path).map_or(0, |meta| meta.len())
     }
 
-    pub(crate) fn verify(self, eyes: &Eyes<'_>, watch: &dyn Watch) -> Result<Report> {
+    pub(crate) fn verify(self, workers: &Workers, watch: &dyn Watch) -> Result<Report> {
         let mut report = Report {
             shards: 1,
             ..Report::default()
@@ -100,7 +101,13 @@ impl Shard {
             None => self.read_through(format, &mut report)?,
         }
         if self.decode {
-            decode::shard(&self.path, format, self.rows.as_deref(), eyes, &mut report)?;
+            decode::shard(
+                &self.path,
+                format,
+                self.rows.as_deref(),
+                workers,
+                &mut report,
+            )?;
         }
         Ok(report)
     }

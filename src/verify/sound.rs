@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::picture::{Looks, SIDE};
 use crate::media::{Decoder, Frame, Input, Resampler, Rotation, Scaler, Track, Yuv};
+use crate::sample::{Class, Stage};
+use crate::source::Problem;
+use crate::worker::Task;
 
 /// Below this, 60 dB under full scale, nothing is heard.
 const SILENCE: f32 = 0.001;
@@ -45,11 +48,25 @@ pub(crate) struct Seen {
     pub(super) errors: u64,
 }
 
-/// Decodes all of the media `file`.
-pub(crate) fn watch_media(file: &Arc<File>) -> Result<Seen, String> {
-    let mut input = Input::open(file.clone()).map_err(|e| e.to_string())?;
-    crate::pulse::length(input.duration());
-    watch(&mut input)
+/// Decodes all of a media file.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct WatchMedia;
+
+impl Task for WatchMedia {
+    type Answer = Seen;
+
+    fn run(&self, file: &Arc<File>, _: &mut Vec<u8>) -> Result<Seen, Problem> {
+        let input = Input::open(file.clone()).map_err(|e| e.to_string());
+        let seen = input.and_then(|mut input| {
+            crate::pulse::length(input.duration());
+            watch(&mut input)
+        });
+        seen.map_err(|reason| Problem {
+            stage: Stage::Decode,
+            class: Class::Corrupt,
+            reason,
+        })
+    }
 }
 
 fn watch(input: &mut Input) -> Result<Seen, String> {

@@ -1,13 +1,16 @@
 //! Samples in files of their own.
 
-use std::fs;
-use std::io::{ErrorKind, Read as _};
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read as _};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use kpack_formats::framedir::{self, Listed};
 use kpack_formats::{ReadOptions, crc32c_join};
+use rustix::fs::{Dir, FileType, Mode, OFlags};
 
-use super::decode::{self, Expected, Eyes};
+use super::decode::{self, Expected};
 use super::{Damage, Report, Unwatched, Watch};
 use crate::pipeline::OutcomeRow;
 use crate::worker::Workers;
@@ -36,7 +39,7 @@ impl Places {
         self.rows.iter().map(length).fold(0, u64::saturating_add)
     }
 
-    pub(crate) fn verify(self, eyes: &Eyes<'_>, watch: &dyn Watch) -> Result<Report> {
+    pub(crate) fn verify(self, workers: &Workers, watch: &dyn Watch) -> Result<Report> {
         let (mut report, mut buffer) = (Report::default(), vec![0; CHUNK]);
         for (place, row) in &self.rows {
             let before = report.damage.len();
@@ -46,7 +49,7 @@ impl Places {
             if let (true, Some(listed)) = (self.decode && report.damage.len() == before, listed) {
                 let json = json_of(&self.dir, place);
                 let folder = json.parent().unwrap_or(&self.dir);
-                decode::files(folder, &json, &listed, (row, eyes), &mut report);
+                decode::files(folder, &json, &listed, (row, workers), &mut report);
             }
         }
         Ok(report)
@@ -87,18 +90,26 @@ impl Places {
         };
         let before = report.damage.len();
         let folder = json.parent().unwrap_or(&self.dir);
+        let stem = place.rsplit('/').next().unwrap_or(place);
+        let inside = Inside::open(folder, stem);
         let (mut crc, mut length) = (0, 0_u64);
         for file in &listed.files {
-            let path = folder.join(&file.file);
-            if let Err(what) = check_file(&path, (file.bytes, file.crc32c), buffer) {
-                let damage = Damage::of(&path, what).key(&row.key);
+            let record = (file.bytes, file.crc32c);
+            let checked = match inside.as_ref().and_then(|inside| inside.file(&file.file)) {
+                Some(opened) => check(opened, record, buffer),
+                None => check_file(&folder.join(&file.file), record, buffer),
+            };
+            if let Err(what) = checked {
+                let damage = Damage::of(&folder.join(&file.file), what).key(&row.key);
                 report.damaged(damage.member(&file.name));
             }
             report.bytes = report.bytes.saturating_add(file.bytes);
             crc = crc32c_join(crc, file.crc32c, file.bytes);
             length = length.saturating_add(file.bytes);
         }
-        unlisted(folder, place, &listed, row, report);
+        if let Some(inside) = inside {
+            inside.unlisted(folder, &listed, row, report);
+        }
         crc = kpack_formats::crc32c_append(crc, &bytes);
         length = length.saturating_add(bytes.len() as u64);
         let same = row.extent.is_none_or(|(_, l, c)| (l, c) == (length, crc));
@@ -117,38 +128,67 @@ pub(crate) fn is_whole(dir: &Path, place: &str, row: &OutcomeRow) -> bool {
         decode: false,
     };
     let workers = Workers::in_process();
-    let report = places.verify(&Eyes::new(&workers), &Unwatched);
+    let report = places.verify(&workers, &Unwatched);
     report.is_ok_and(|report| report.damage.iter().all(|damage| damage.what == UNLISTED))
 }
 
-/// Files among the frames that the JSON does not know: loaders that count files would count them.
-fn unlisted(folder: &Path, place: &str, listed: &Listed, row: &Expected, report: &mut Report) {
-    let stem = place.rsplit('/').next().unwrap_or(place);
-    let Ok(entries) = fs::read_dir(folder.join(stem)) else {
-        return;
-    };
-    let inside = format!("{stem}/");
-    let listed_inside = listed.files.iter();
-    let count = listed_inside
-        .filter(|file| file.file.starts_with(&inside))
-        .count();
-    let entries: Vec<fs::DirEntry> = entries.flatten().collect();
-    // The listed ones were all opened.
-    if entries.len() <= count {
-        return;
+/// The folder of a sample's frames. Its files are opened by their names in it: the way to it is gone
+/// once.
+struct Inside<'a> {
+    stem: &'a str,
+    folder: OwnedFd,
+}
+
+impl<'a> Inside<'a> {
+    /// The folder `stem` in `folder`; `None` where it cannot be opened.
+    fn open(folder: &Path, stem: &'a str) -> Option<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let folder = rustix::fs::open(folder.join(stem), flags, Mode::empty()).ok()?;
+        Some(Self { stem, folder })
     }
-    let known: std::collections::HashSet<&str> =
-        listed.files.iter().map(|file| file.file.as_str()).collect();
-    let mut names: Vec<String> = entries
-        .into_iter()
-        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()))
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .filter(|name| !known.contains(format!("{stem}/{name}").as_str()))
-        .collect();
-    names.sort();
-    for name in names {
-        let path = folder.join(stem).join(name);
-        report.damaged(Damage::of(&path, UNLISTED).key(&row.key));
+
+    /// A file that the JSON lists, if it lies in here.
+    fn file(&self, listed: &str) -> Option<io::Result<File>> {
+        let name = listed.strip_prefix(self.stem)?.strip_prefix('/')?;
+        // A pipe would wait for somebody to write.
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let opened = rustix::fs::openat(&self.folder, name, flags, Mode::empty());
+        Some(opened.map(File::from).map_err(io::Error::from))
+    }
+
+    /// Files among the frames that the JSON does not know: loaders that count files would count them.
+    fn unlisted(self, folder: &Path, listed: &Listed, row: &Expected, report: &mut Report) {
+        let Ok(mut entries) = Dir::new(self.folder) else {
+            return;
+        };
+        let is_inside = |file: &&str| {
+            let inside = file.strip_prefix(self.stem);
+            inside.is_some_and(|file| file.starts_with('/'))
+        };
+        let files = || listed.files.iter().map(|file| file.file.as_str());
+        let mut names = Vec::new();
+        while let Some(Ok(entry)) = entries.read() {
+            if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
+                names.push(entry);
+            }
+        }
+        // The listed ones were all opened.
+        if names.len() <= files().filter(is_inside).count() {
+            return;
+        }
+        let known: HashSet<&str> = files().collect();
+        let folder = folder.join(self.stem);
+        let mut strange: Vec<PathBuf> = names
+            .into_iter()
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .filter(|name| !known.contains(format!("{}/{name}", self.stem).as_str()))
+            .map(|name| folder.join(name))
+            .filter(|path| path.symlink_metadata().is_ok_and(|meta| meta.is_file()))
+            .collect();
+        strange.sort();
+        for path in strange {
+            report.damaged(Damage::of(&path, UNLISTED).key(&row.key));
+        }
     }
 }
 
@@ -157,17 +197,28 @@ fn json_of(dir: &Path, place: &str) -> PathBuf {
 }
 
 /// Compares a file with its length and checksum; what is wrong is said.
-pub(crate) fn check_file(
-    path: &Path,
+pub(crate) fn check_file(path: &Path, record: (u64, u32), buffer: &mut [u8]) -> Result<(), String> {
+    check(bounded::open(path), record, buffer)
+}
+
+/// As [`check_file`], of a file that was opened, if it could be.
+fn check(
+    opened: io::Result<File>,
     (length, crc32c): (u64, u32),
     buffer: &mut [u8],
 ) -> Result<(), String> {
-    let mut file = bounded::open(path).map_err(|e| match e.kind() {
+    let unreadable = |e: io::Error| format!("cannot be read: {e}");
+    let mut file = opened.map_err(|e| match e.kind() {
         ErrorKind::NotFound => "the file is missing".to_owned(),
         _ => format!("cannot be opened: {e}"),
     })?;
+    let meta = rustix::fs::fstat(&file).map_err(|e| unreadable(e.into()))?;
+    if !FileType::from_raw_mode(meta.st_mode).is_file() {
+        return Err("cannot be opened: is no regular file".to_owned());
+    }
     let (mut found, mut crc) = (0_u64, 0);
-    loop {
+    // Of a file that is as long as it should be nothing is read behind its end.
+    while u64::try_from(meta.st_size) != Ok(length) || found < length {
         match file.read(buffer) {
             Ok(0) => break,
             Ok(n) => {
@@ -175,7 +226,7 @@ pub(crate) fn check_file(
                 crc = kpack_formats::crc32c_append(crc, &buffer[..n]);
             }
             Err(e) if e.kind() == ErrorKind::Interrupted => {}
-            Err(e) => return Err(format!("cannot be read: {e}")),
+            Err(e) => return Err(unreadable(e)),
         }
     }
     if found != length {
@@ -190,7 +241,7 @@ pub(crate) fn check_file(
 }
 
 impl Tree {
-    pub(crate) fn verify(self, eyes: &Eyes<'_>, watch: &dyn Watch) -> Result<Report> {
+    pub(crate) fn verify(self, workers: &Workers, watch: &dyn Watch) -> Result<Report> {
         let mut report = Report::default();
         let format = kpack_formats::sniff(&self.dir)?;
         let mut reader = (format.open)(&self.dir, &ReadOptions::default())?;
@@ -202,7 +253,7 @@ impl Tree {
                     report.bytes += sample.blob_bytes();
                     watch.read(sample.blob_bytes());
                     if self.decode {
-                        decode::sample(&self.dir, &sample, (None, None), eyes, &mut report);
+                        decode::sample(&self.dir, &sample, (None, None), workers, &mut report);
                     }
                 }
                 Err(e) => report.damaged(Damage::from_error(&self.dir, &e)),

@@ -78,13 +78,13 @@ impl Drop for Lent {
     }
 }
 
-/// The bytes of pictures that came, in a buffer that goes back to the others.
-pub(super) struct Pictures<'a> {
+/// The bytes that come, in a buffer that goes back to the others.
+pub(super) struct Incoming<'a> {
     pub(super) bytes: Vec<u8>,
     buffers: &'a Buffers,
 }
 
-impl<'a> Pictures<'a> {
+impl<'a> Incoming<'a> {
     /// For about `usual` bytes.
     pub(super) fn new(usual: u64, buffers: &'a Buffers) -> Self {
         Self {
@@ -98,7 +98,7 @@ impl<'a> Pictures<'a> {
     }
 }
 
-impl Drop for Pictures<'_> {
+impl Drop for Incoming<'_> {
     fn drop(&mut self) {
         self.buffers.give_back(std::mem::take(&mut self.bytes));
     }

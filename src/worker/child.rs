@@ -1,35 +1,32 @@
 //! [`Child`]: the parent's end of a child process.
 
-use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, ErrorKind, IoSlice, Read};
+use std::io::{self, ErrorKind, IoSlice, Read, Write as _};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::path::Path;
 use std::process::{ChildStderr, Command, Stdio};
-use std::sync::Arc;
 
-use kpack_formats::{Blob, Limits};
+use bytes::Bytes;
+use kpack_formats::Limits;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
-use serde::Serialize;
+use serde::de::DeserializeOwned;
 
-use super::buffers::{Buffers, Pictures};
+use super::buffers::{Buffers, Incoming};
+use super::job::JobBody;
 use super::watch::{End, Lost, TICK, Watch, memory_of};
-use super::wire::{self, ClipBody, FailedBody, HEADER, Hello, Kind, LookBody, PLACE, SampleBody};
+use super::wire::{self, Failed, HEADER, Hello, Kind, PLACE};
 use super::{Program, Sandbox};
-use crate::sample::{Made, Recipe, SampleError, sample_of};
-use crate::source::Clip;
-use crate::verify::Seen;
+use crate::sample::SampleError;
 
 /// Bytes of the standard error that are kept.
 const TAIL: usize = 400;
-/// Memory for a sample's bytes grows by this many at most before more have come.
+/// Memory for bytes grows by this many at most before more have come.
 const GROWTH: u64 = 64 << 20;
 
-/// A child process that waits for a clip, or works on one. Dropping it ends it.
+/// A child process that waits for a job, or works on one. Dropping it ends it.
 #[derive(Debug)]
 pub(super) struct Child {
     process: std::process::Child,
@@ -38,9 +35,9 @@ pub(super) struct Child {
     tail: Vec<u8>,
     /// Whether its Hello came.
     greeted: bool,
-    /// Clips made.
+    /// Jobs done.
     pub(super) served: u32,
-    /// Bytes of the last sample.
+    /// Bytes of the last answer.
     usual: u64,
 }
 
@@ -113,64 +110,33 @@ impl Child {
         Ok(hello.sandbox)
     }
 
-    /// Has the media `file` of the sample `key` decoded and looked at. Errors as in `make`.
-    pub(super) fn look(
+    /// Has `job` done on `file`: the answer, and the bytes that came with it. An inner error is what
+    /// the child found; an outer one, that it is lost.
+    pub(super) fn ask<T: DeserializeOwned>(
         &mut self,
-        key: &str,
+        body: &JobBody,
         file: &File,
         watch: &mut Watch,
-    ) -> Result<Result<Seen, SampleError>, Lost> {
-        let key = key.to_owned();
-        self.ask(Kind::Look, &LookBody { key: key.clone() }, file, watch)?;
-        let seen = loop {
-            let (kind, length) = self.head(watch)?;
-            let body = self.body(length, watch)?;
-            match kind {
-                Kind::Pulse => watch.hear(wire::parse_pulse(&body)?),
-                Kind::Seen => break Ok(wire::parse(kind, &body)?),
-                Kind::Failed => break Err(wire::parse::<FailedBody>(kind, &body)?.of(&key)),
-                other => return Err(out_of_turn(other)),
-            }
-        };
-        self.served += 1;
-        Ok(seen)
-    }
-
-    /// Makes a sample. An inner error is what the child found; an outer one, that it is lost.
-    pub(super) fn make(
-        &mut self,
-        clip: &Clip,
-        file: &Arc<File>,
-        recipe: &Recipe,
-        watch: &mut Watch,
         buffers: &Buffers,
-    ) -> Result<Result<Made, SampleError>, Lost> {
-        let extension = clip.media.as_deref().and_then(Path::extension);
-        let body = ClipBody {
-            key: clip.key.clone(),
-            extension: extension.and_then(|e| e.to_str()).map(str::to_owned),
-            range: ClipBody::of_span(clip.span),
-            recipe: recipe.clone(),
-        };
-        self.ask(Kind::Clip, &body, file, watch)?;
-        let mut pictures = Pictures::new(self.usual, buffers);
-        let made = loop {
+    ) -> Result<Result<(T, Bytes), SampleError>, Lost> {
+        self.send(body, file, watch)?;
+        let mut came = Incoming::new(self.usual, buffers);
+        let answer: Result<T, Failed> = loop {
             let (kind, length) = self.head(watch)?;
-            if kind == Kind::Pictures {
-                self.pictures(length, &mut pictures.bytes, watch)?;
-                continue;
-            }
-            let body = self.body(length, watch)?;
             match kind {
-                Kind::Pulse => watch.hear(wire::parse_pulse(&body)?),
-                Kind::Sample => break Ok(self.sample(clip, file, &body, watch, pictures)?),
-                Kind::Skipped => break Ok(Made::Skipped(wire::parse(kind, &body)?)),
-                Kind::Failed => break Err(wire::parse::<FailedBody>(kind, &body)?.of(&clip.key)),
-                other => return Err(out_of_turn(other)),
+                Kind::Bytes => self.bytes(length, &mut came.bytes, watch)?,
+                Kind::Pulse => {
+                    let signs = wire::parse_pulse(&self.body(length, watch)?)?;
+                    watch.hear(signs);
+                }
+                Kind::Answer => break wire::parse(kind, &self.body(length, watch)?)?,
+                other => return Err(wire::Broken(format!("a {other:?} out of turn")).into()),
             }
         };
         self.served += 1;
-        Ok(made)
+        self.usual = came.bytes.len() as u64;
+        let failed = |failed: Failed| failed.of(&body.key);
+        Ok(answer.map(|t| (t, came.lend())).map_err(failed))
     }
 
     /// Ends the child: how it ended by itself, if it did, and what it said last.
@@ -191,28 +157,28 @@ impl Child {
     }
 
     /// Sends a job with its open file.
-    fn ask(
-        &mut self,
-        kind: Kind,
-        body: &impl Serialize,
-        file: &File,
-        watch: &mut Watch,
-    ) -> Result<(), Lost> {
+    fn send(&mut self, body: &JobBody, file: &File, watch: &mut Watch) -> Result<(), Lost> {
         if !self.greeted {
             self.greet(watch)?;
         }
-        let message = wire::message(kind, body)?;
+        let message = wire::message(Kind::Job, body)?;
         let fds = [file.as_fd()];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut control = SendAncillaryBuffer::new(&mut space);
         control.push(SendAncillaryMessage::ScmRights(&fds));
-        // The child waits, so that the socket is empty and takes all of a message this small.
+        // The child waits, so that the socket is empty and takes all of a message of usual length.
         let parts = [IoSlice::new(&message)];
         let sent = sendmsg(&self.socket, &parts, &mut control, SendFlags::empty());
-        match sent.map_err(io::Error::from)? {
-            sent if sent == message.len() => Ok(()),
-            _ => Err(Lost::System(ErrorKind::WriteZero.into())),
+        let mut sent = sent.map_err(io::Error::from)?;
+        while sent < message.len() {
+            match (&self.socket).write(&message[sent..]) {
+                Ok(more) => sent += more,
+                Err(e) if e.kind() == ErrorKind::WouldBlock => self.wait(PollFlags::OUT, watch)?,
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) => return Err(e.into()),
+            }
         }
+        Ok(())
     }
 
     /// The next message's kind, and the length of its body.
@@ -233,15 +199,15 @@ impl Child {
         Ok(body)
     }
 
-    /// Takes pictures that come before the sample is whole.
-    fn pictures(&mut self, length: u64, into: &mut Vec<u8>, watch: &mut Watch) -> Result<(), Lost> {
+    /// Takes bytes of the answer.
+    fn bytes(&mut self, length: u64, into: &mut Vec<u8>, watch: &mut Watch) -> Result<(), Lost> {
         let mut place = [0; PLACE];
         self.exact(&mut place, watch)?;
         let begin = u64::from_le_bytes(place);
         let length = length.saturating_sub(PLACE as u64);
         let most = Limits::default().sample_bytes;
         if begin > into.len() as u64 || begin + length > most {
-            let message = format!("{length} bytes of pictures at {begin} of {}", into.len());
+            let message = format!("{length} bytes at {begin} of {}", into.len());
             return Err(wire::Broken(message).into());
         }
         into.truncate(begin as usize);
@@ -267,58 +233,10 @@ impl Child {
         match read {
             Ok(0) => Err(Lost::Ended),
             Ok(read) => Ok(read),
-            Err(rustix::io::Errno::AGAIN) => self.wait(watch).map(|()| 0),
+            Err(rustix::io::Errno::AGAIN) => self.wait(PollFlags::IN, watch).map(|()| 0),
             Err(rustix::io::Errno::INTR) => Ok(0),
             Err(e) => Err(io::Error::from(e).into()),
         }
-    }
-
-    /// Receives the rest of a sample and puts it together.
-    fn sample(
-        &mut self,
-        clip: &Clip,
-        file: &Arc<File>,
-        body: &[u8],
-        watch: &mut Watch,
-        mut pictures: Pictures<'_>,
-    ) -> Result<Made, Lost> {
-        let body: SampleBody = wire::parse(Kind::Sample, body)?;
-        let bytes = &mut pictures.bytes;
-        let mut next = bytes.len();
-        let follow = body.check(file.metadata()?.len(), next as u64)?;
-        let total = next + follow as usize;
-        // The next message comes along, so that what is too long or too short is noticed here.
-        self.append(bytes, follow + HEADER as u64, watch)?;
-        if bytes.split_off(total) != wire::header(Kind::End, 0) {
-            return Err(wire::Broken("other bytes than it said".to_owned()).into());
-        }
-        self.usual = total as u64;
-        let bytes = pictures.lend();
-        let path: Arc<Path> = clip.media.as_deref().unwrap_or(Path::new("")).into();
-        let mut blobs = BTreeMap::new();
-        for blob in body.blobs {
-            let length = blob.length;
-            // `check` has seen that all ranges are inside, and added up what follows.
-            let range = |from: usize| bytes.slice(from..from + length as usize);
-            let made = match (blob.from, blob.at) {
-                (Some(offset), _) => Blob::File {
-                    file: file.clone(),
-                    path: path.clone(),
-                    offset,
-                    length,
-                },
-                (None, Some(at)) => range(at as usize).into(),
-                (None, None) => {
-                    next += length as usize;
-                    range(next - length as usize).into()
-                }
-            };
-            blobs.insert(blob.name, made);
-        }
-        let mut sample = sample_of(clip, blobs, &body.facts);
-        let tables = body.frame_tables.into_iter();
-        sample.frame_tables = tables.map(|(name, table)| (name, table.into())).collect();
-        Ok(Made::Sample(Box::new(sample), Box::new(body.facts)))
     }
 
     /// Reads `length` bytes more; memory grows with what comes.
@@ -334,7 +252,7 @@ impl Child {
             match (&self.socket).take(missing).read_to_end(into) {
                 Ok(read) if (read as u64) < missing => return Err(Lost::Ended),
                 Ok(_) => {}
-                Err(e) if e.kind() == ErrorKind::WouldBlock => self.wait(watch)?,
+                Err(e) if e.kind() == ErrorKind::WouldBlock => self.wait(PollFlags::IN, watch)?,
                 Err(e) => return Err(e.into()),
             }
             watch.received();
@@ -342,14 +260,14 @@ impl Child {
         Ok(())
     }
 
-    /// Waits until the socket can be read, and looks after the limits meanwhile.
-    fn wait(&mut self, watch: &mut Watch) -> Result<(), Lost> {
+    /// Waits until the socket is ready, and looks after the limits meanwhile.
+    fn wait(&mut self, ready: PollFlags, watch: &mut Watch) -> Result<(), Lost> {
         let tick = Timespec {
             tv_sec: 0,
             tv_nsec: TICK.as_nanos() as i64,
         };
         loop {
-            let mut fds = vec![PollFd::new(&self.socket, PollFlags::IN)];
+            let mut fds = vec![PollFd::new(&self.socket, ready)];
             if let Some(errors) = &self.errors {
                 fds.push(PollFd::new(errors, PollFlags::IN));
             }
@@ -391,8 +309,4 @@ impl Child {
         }
         false
     }
-}
-
-fn out_of_turn(kind: Kind) -> Lost {
-    wire::Broken(format!("a {kind:?} out of turn")).into()
 }

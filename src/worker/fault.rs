@@ -7,7 +7,8 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::time::Duration;
 
-use super::wire::SampleBody;
+use super::clip::SampleBody;
+use super::wire::{self, Kind};
 
 /// A clip is begun: tells it to whoever counts what is made twice.
 pub(super) fn begun(key: &str) {
@@ -35,9 +36,9 @@ pub(super) enum Fault {
     Memory,
     /// Announces more bytes than come.
     Longer,
-    /// Announces fewer bytes than come.
+    /// Names fewer bytes than come.
     Shorter,
-    /// Announces more bytes than there can be.
+    /// Names more bytes than there can be.
     Endless,
     /// Sends bytes that are no message.
     Garbage,
@@ -97,7 +98,12 @@ impl Fault {
                 let socket = std::io::stdin();
                 let _ = rustix::io::write(&socket, &[0xa5; 4096]);
             }
-            Fault::None | Fault::Longer | Fault::Shorter | Fault::Endless | Fault::Name => {}
+            Fault::Longer => {
+                let socket = std::io::stdin();
+                let _ = rustix::io::write(&socket, &wire::header(Kind::Bytes, wire::PIECE));
+                let _ = rustix::io::write(&socket, &[0; wire::PLACE]);
+            }
+            Fault::None | Fault::Shorter | Fault::Endless | Fault::Name => {}
         }
     }
 
@@ -107,7 +113,6 @@ impl Fault {
             return;
         };
         match self {
-            Fault::Longer => last.length += 1000,
             Fault::Shorter => last.length = last.length.saturating_sub(1000),
             Fault::Endless => last.length = u64::MAX,
             Fault::Name => last.name = "../../etc/passwd".to_owned(),

@@ -6,7 +6,8 @@
 //! part     u8 kind · u16 length · that many bytes of body        a kind of 128 or more: no header
 //! ```
 //!
-//! With flag 2 the parent has had its greeting; with flag 4 it wants a look, else a sample.
+//! With flag 2 the parent has had its greeting; with flag 4 it wants a picture drawn, with flag 8 the
+//! looks of a video, else a sample.
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -22,12 +23,15 @@ use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg}
 
 use super::buffers::Buffers;
 use super::child::Child;
-use super::serve::{self, Job};
+use super::clip::{ClipAnswer, ClipJob};
+use super::job::{Job, JobBody, Task};
+use super::serve;
 use super::watch::Watch;
 use super::wire::{self, Kind};
 use super::{Limits, Program};
-use crate::sample::{Made, Recipe, Size, Trim, VideoRecipe};
+use crate::sample::{Made, Pace, Recipe, Size, Trim, VideoRecipe, VideoSound};
 use crate::source::Clip;
+use crate::verify::WatchMedia;
 
 #[cfg(test)]
 #[path = "../../formats/fuzz/harness/smoke.rs"]
@@ -104,20 +108,37 @@ pub fn to_parent(data: &[u8]) {
     STAGE.with_borrow_mut(|slot| {
         let stage = slot.get_or_insert_with(stage);
         stage.child.rewire(ours, flags & 2 != 0);
-        let mut watch = Watch::new(Limits::default(), &Clip::default());
+        let mut watch = Watch::new(Limits::default(), None);
+        let Stage {
+            child,
+            media,
+            buffers,
+        } = stage;
+        let mut body = JobBody {
+            key: "key".to_owned(),
+            job: WatchMedia.into(),
+        };
         if flags & 4 != 0 {
-            let _ = stage.child.look("key", &stage.media, &mut watch);
+            let drawn = child.ask::<()>(&body, media, &mut watch, buffers);
+            if let Ok(Ok(((), bytes))) = drawn {
+                assert!(bytes.len() <= data.len());
+            }
+            return;
+        }
+        if flags & 8 != 0 {
+            let _ = child.ask::<<WatchMedia as Task>::Answer>(&body, media, &mut watch, buffers);
             return;
         }
         let clip = Clip {
             key: "key".to_owned(),
             ..Clip::default()
         };
-        let (media, buffers) = (&stage.media, &stage.buffers);
-        let made = stage
-            .child
-            .make(&clip, media, &recipe(), &mut watch, buffers);
-        if let Ok(Ok(Made::Sample(sample, _))) = made {
+        body.job = Job::Clip(Box::new(ClipJob::new(&clip, &recipe())));
+        let answered = child.ask::<ClipAnswer>(&body, media, &mut watch, buffers);
+        let Ok(Ok((answer, bytes))) = answered else {
+            return;
+        };
+        if let Ok(Made::Sample(sample, _)) = answer.made(&clip, media, &bytes) {
             for (name, blob) in &sample.blobs {
                 assert!(check_blob_name(name).is_ok(), "{name:?}");
                 match blob {
@@ -154,9 +175,9 @@ pub fn to_child(data: &[u8]) {
     if sent.is_err() {
         return;
     }
-    while let Ok(Some((job, _))) = serve::next(&mut ours) {
-        if let Job::Clip(body) = job {
-            let _ = body.span();
+    while let Ok(Some((body, _))) = serve::next(&mut ours) {
+        if let Job::Clip(job) = body.job {
+            let _ = job.clip(&body.key);
         }
     }
 }
@@ -170,6 +191,8 @@ fn recipe() -> Recipe {
         upscale: false,
         audio: None,
         waveform: false,
+        pace: Pace::Source,
+        video_sound: VideoSound::Encode,
     }
 }
 

@@ -1,4 +1,4 @@
-//! [`Outgoing`]: pictures on their way from a child to its parent.
+//! [`Outgoing`]: bytes on their way from a child to its parent.
 
 use std::fs::File;
 use std::io::{self, IoSlice, Write as _};
@@ -10,13 +10,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use kpack_formats::{Blob, Limits};
 
-use super::wire::{self, Kind, PICTURES};
+use super::wire::{self, Kind, PIECE};
 use crate::sample::Outlet;
 
 /// Parts handed to one write.
 const PARTS: usize = 256;
 
-/// Sends pictures as they are made, some together: each message wakes the parent.
+/// Sends bytes as they are made, many together: each message wakes the parent.
 #[derive(Clone)]
 pub(super) struct Outgoing(Arc<Mutex<State>>);
 
@@ -28,8 +28,10 @@ struct State {
     waiting: Vec<Bytes>,
     /// Bytes that wait.
     held: u64,
-    /// Bytes that were sent.
+    /// Bytes that were sent and not taken back.
     sent: u64,
+    /// Bytes that the parent holds.
+    there: u64,
     failed: Option<io::Error>,
 }
 
@@ -39,10 +41,11 @@ impl Outgoing {
         Ok(Self(Arc::new(Mutex::new(State {
             socket,
             file: Arc::new(other.into()),
-            path: Path::new("pictures").into(),
+            path: Path::new("bytes").into(),
             waiting: Vec::new(),
             held: 0,
             sent: 0,
+            there: 0,
             failed: None,
         }))))
     }
@@ -51,27 +54,53 @@ impl Outgoing {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sends what waits.
+    /// Sends `bytes`, now or soon, and gives their place.
+    pub(super) fn send(&mut self, mut bytes: Bytes) -> u64 {
+        let mut state = self.state();
+        let place = state.sent + state.held;
+        // What the parent would not take is only counted: the sample is too large.
+        let most = Limits::default().sample_bytes;
+        while !bytes.is_empty() && state.sent + state.held < most {
+            let room = (PIECE - state.held).min(most - state.sent - state.held);
+            let part = bytes.split_to((room as usize).min(bytes.len()));
+            state.held += part.len() as u64;
+            state.waiting.push(part);
+            if state.held == PIECE {
+                state.send();
+            }
+        }
+        place
+    }
+
+    /// Takes back what lies behind the first `length` bytes.
+    pub(super) fn cut(&mut self, length: u64) {
+        let mut state = self.state();
+        state.send();
+        state.sent = state.sent.min(length);
+    }
+
+    /// Sends what waits: the end of an answer's bytes.
     ///
     /// # Errors
-    /// What went wrong now, or with an earlier picture.
+    /// What went wrong now, or with earlier bytes.
     pub(super) fn flush(&self) -> io::Result<()> {
         let mut state = self.state();
         state.send();
+        (state.sent, state.there) = (0, 0);
         state.failed.take().map_or(Ok(()), Err)
     }
 }
 
 impl State {
     fn send(&mut self) {
-        if self.waiting.is_empty() {
+        if self.waiting.is_empty() && self.sent == self.there {
             return;
         }
         let (at, length) = (self.sent, self.held);
-        let header = wire::header(Kind::Pictures, wire::PLACE as u64 + length);
+        let header = wire::header(Kind::Bytes, wire::PLACE as u64 + length);
         let place = at.to_le_bytes();
-        let pictures = self.waiting.iter().map(|picture| &picture[..]);
-        let parts: Vec<&[u8]> = [&header[..], &place].into_iter().chain(pictures).collect();
+        let waiting = self.waiting.iter().map(|bytes| &bytes[..]);
+        let parts: Vec<&[u8]> = [&header[..], &place].into_iter().chain(waiting).collect();
         // What cannot be sent is not sent again: the parent is gone.
         if self.failed.is_none()
             && let Err(e) = write_parts(&mut self.socket, &parts)
@@ -80,6 +109,7 @@ impl State {
         }
         self.waiting.clear();
         (self.sent, self.held) = (at + length, 0);
+        self.there = self.sent;
     }
 }
 
@@ -91,31 +121,20 @@ impl Outlet for Outgoing {
     }
 
     fn take(&mut self, picture: Bytes) -> Blob {
-        let mut state = self.state();
-        let blob = Blob::File {
+        let length = picture.len() as u64;
+        let offset = self.send(picture);
+        let state = self.state();
+        Blob::File {
             file: state.file.clone(),
             path: state.path.clone(),
-            offset: state.sent + state.held,
-            length: picture.len() as u64,
-        };
-        let mut rest = picture;
-        // What the parent would not take is only counted: the sample is too large.
-        let most = Limits::default().sample_bytes;
-        while !rest.is_empty() && state.sent + state.held < most {
-            let room = (PICTURES - state.held).min(most - state.sent - state.held);
-            let part = rest.split_to((room as usize).min(rest.len()));
-            state.held += part.len() as u64;
-            state.waiting.push(part);
-            if state.held == PICTURES {
-                state.send();
-            }
+            offset,
+            length,
         }
-        blob
     }
 }
 
 /// Writes all parts, in few writes.
-pub(super) fn write_parts(socket: &mut UnixStream, parts: &[&[u8]]) -> io::Result<()> {
+fn write_parts(socket: &mut UnixStream, parts: &[&[u8]]) -> io::Result<()> {
     for parts in parts.chunks(PARTS) {
         let mut parts: Vec<IoSlice<'_>> = parts.iter().map(|part| IoSlice::new(part)).collect();
         let mut left = &mut parts[..];

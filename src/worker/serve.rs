@@ -5,20 +5,17 @@ use std::io::{self, IoSliceMut, Read as _, Write as _};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use kpack_formats::{Blob, FrameTable, Limits, Sample};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 
+use super::clip::{ClipAnswer, ClipJob, SampleBody, too_large};
 use super::fault::Fault;
-use super::outgoing::{Outgoing, write_parts};
+use super::job::{self, Job, JobBody};
+use super::outgoing::Outgoing;
 use super::sandbox;
-use super::wire::{
-    self, BlobBody, Broken, ClipBody, FailedBody, HEADER, Hello, Kind, LookBody, SampleBody,
-};
-use crate::sample::{Class, Facts, Made, SampleError, Stage, Tools, make_sample};
-use crate::source::Clip;
+use super::wire::{self, Broken, HEADER, Hello, Kind};
+use crate::sample::{Made, Tools, make_sample};
 use crate::{media, pulse};
 
 /// Serves the parent behind standard input until it hangs up: the whole work of a child process.
@@ -37,28 +34,23 @@ pub fn serve(check: bool) -> io::Result<()> {
     let version = env!("CARGO_PKG_VERSION").to_owned();
     socket.write_all(&wire::message(Kind::Hello, &Hello { version, sandbox })?)?;
     let outgoing = Outgoing::new(&socket)?;
-    let mut tools = Tools::with_outlet(Box::new(outgoing.clone()));
-    while let Some((job, file)) = next(&mut socket)? {
+    let tools = Tools::with_outlet(Box::new(outgoing.clone()));
+    let mut desk = Desk { outgoing, tools };
+    while let Some((JobBody { key, job }, file)) = next(&mut socket)? {
         let file = Arc::new(file);
-        match job {
-            Job::Clip(body) => answer(&mut socket, &body, file, &mut tools, &outgoing)?,
-            Job::Look(body) => look(&mut socket, &body, file)?,
-        }
+        let told = tell(&socket)?;
+        let answer = match job {
+            Job::Clip(job) => desk.clip(&key, &job, &file, told),
+            task => desk.task(&key, &task, &file, told),
+        }?;
+        desk.outgoing.flush()?;
+        socket.write_all(&answer)?;
     }
     Ok(())
 }
 
-/// What the parent wants of a file.
-#[derive(Debug)]
-pub(super) enum Job {
-    /// Its sample.
-    Clip(Box<ClipBody>),
-    /// What is seen and heard when it is decoded.
-    Look(LookBody),
-}
-
 /// The next job and its file; `None` where the parent has hung up.
-pub(super) fn next(socket: &mut UnixStream) -> io::Result<Option<(Job, File)>> {
+pub(super) fn next(socket: &mut UnixStream) -> io::Result<Option<(JobBody, File)>> {
     let mut header = [0; HEADER];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
@@ -75,35 +67,14 @@ pub(super) fn next(socket: &mut UnixStream) -> io::Result<Option<(Job, File)>> {
         RecvAncillaryMessage::ScmRights(mut files) => files.next(),
         _ => None,
     });
-    let file: OwnedFd = file.ok_or_else(|| Broken("a clip without its file".to_owned()))?;
+    let file: OwnedFd = file.ok_or_else(|| Broken("a job without its file".to_owned()))?;
     let (kind, length) = wire::parse_header(&header)?;
-    if got != HEADER || !matches!(kind, Kind::Clip | Kind::Look) {
+    if got != HEADER || kind != Kind::Job {
         return Err(Broken(format!("a {kind:?} out of turn")).into());
     }
     let mut body = vec![0; length as usize];
     socket.read_exact(&mut body)?;
-    let job = match kind {
-        Kind::Look => Job::Look(wire::parse(kind, &body)?),
-        _ => Job::Clip(wire::parse(kind, &body)?),
-    };
-    Ok(Some((job, File::from(file))))
-}
-
-/// Decodes a media file and tells what came out.
-fn look(socket: &mut UnixStream, body: &LookBody, file: Arc<File>) -> io::Result<()> {
-    let fault = Fault::of(&body.key);
-    let seen = pulse::heard(tell(socket)?, || {
-        fault.strike();
-        crate::verify::watch_media(&file)
-    });
-    let message = match seen {
-        Ok(seen) => wire::message(Kind::Seen, &seen)?,
-        Err(reason) => {
-            let e = SampleError::new(&body.key, Stage::Decode, Class::Corrupt, reason);
-            wire::message(Kind::Failed, &failure(e))?
-        }
-    };
-    socket.write_all(&message)
+    Ok(Some((wire::parse(kind, &body)?, File::from(file))))
 }
 
 /// Tells the parent signs of life.
@@ -115,108 +86,57 @@ fn tell(socket: &UnixStream) -> io::Result<impl FnMut(pulse::Signs) + 'static> {
     })
 }
 
-fn answer(
-    socket: &mut UnixStream,
-    body: &ClipBody,
-    file: Arc<File>,
-    tools: &mut Tools,
-    outgoing: &Outgoing,
-) -> io::Result<()> {
-    let clip = Clip {
-        key: body.key.clone(),
-        media: body
-            .extension
-            .as_ref()
-            .map(|e| PathBuf::from(format!("clip.{e}"))),
-        span: body.span(),
-        ..Clip::default()
-    };
-    let fault = Fault::of(&body.key);
-    let made = pulse::heard(tell(socket)?, || {
-        fault.strike();
-        make_sample(&clip, &file, &body.recipe, tools)
-    });
-    match made {
-        Ok(Made::Sample(sample, facts)) => match too_large(&body.key, &sample, &file) {
-            Some(e) => socket.write_all(&wire::message(Kind::Failed, &failure(e))?),
-            None => {
-                outgoing.flush()?;
-                send(socket, &sample, *facts, &file, fault)
+/// Where jobs are done.
+struct Desk {
+    outgoing: Outgoing,
+    tools: Tools,
+}
+
+impl Desk {
+    /// Makes a clip's sample.
+    fn clip(
+        &mut self,
+        key: &str,
+        job: &ClipJob,
+        file: &Arc<File>,
+        tell: impl FnMut(pulse::Signs) + 'static,
+    ) -> io::Result<Vec<u8>> {
+        let (clip, fault) = (job.clip(key), Fault::of(key));
+        let made = pulse::heard(tell, || {
+            fault.strike();
+            make_sample(&clip, file, &job.recipe, &mut self.tools)
+        });
+        let answer = made.and_then(|made| match made {
+            Made::Sample(sample, facts) => {
+                too_large(key, &sample, file)?;
+                let mut body = SampleBody::send(&sample, *facts, file, &mut self.outgoing);
+                fault.lie(&mut body);
+                Ok(Some(ClipAnswer::Sample(Box::new(body))))
             }
-        },
-        Ok(Made::Skipped(reason)) => socket.write_all(&wire::message(Kind::Skipped, &reason)?),
-        // It is the parent that stops.
-        Ok(Made::Left) => Err(io::Error::other("a worker does not stop by itself")),
-        Err(e) => socket.write_all(&wire::message(Kind::Failed, &failure(e))?),
-    }
-}
-
-/// Refuses what the parent would not take.
-fn too_large(key: &str, sample: &Sample, media: &Arc<File>) -> Option<SampleError> {
-    let made = sample.blobs.values().filter_map(|blob| match blob {
-        Blob::File { file, .. } if Arc::ptr_eq(file, media) => None,
-        blob => Some(blob.len()),
-    });
-    let (bytes, most) = (made.sum::<u64>(), Limits::default().sample_bytes);
-    let reason = format!("a sample of {bytes} bytes is larger than {most}: ask for less of it");
-    let error = || SampleError::new(key, Stage::Encode, Class::TooLarge, reason);
-    (bytes > most).then(error)
-}
-
-fn failure(e: SampleError) -> FailedBody {
-    let all = e.full_reason();
-    let cause = e.cause.is_some().then(|| {
-        let cause = all.get(e.reason.len()..).unwrap_or_default();
-        cause.strip_prefix(": ").unwrap_or(cause).to_owned()
-    });
-    FailedBody {
-        stage: e.stage,
-        class: e.class,
-        reason: e.reason,
-        cause,
-    }
-}
-
-/// Sends what is in memory; of a range of the media file and of pictures that were sent, only which.
-fn send(
-    socket: &mut UnixStream,
-    sample: &Sample,
-    facts: Facts,
-    media: &Arc<File>,
-    fault: Fault,
-) -> io::Result<()> {
-    let blob = |(name, blob): (&String, &Blob)| {
-        let (from, at) = match blob {
-            Blob::Bytes(_) => (None, None),
-            Blob::File { file, offset, .. } if Arc::ptr_eq(file, media) => (Some(*offset), None),
-            Blob::File { offset, .. } => (None, Some(*offset)),
-        };
-        let (name, length) = (name.clone(), blob.len());
-        BlobBody {
-            name,
-            length,
-            from,
-            at,
+            Made::Skipped(reason) => Ok(Some(ClipAnswer::Skipped(reason))),
+            Made::Left => Ok(None),
+        });
+        match answer.transpose() {
+            Some(answer) => job::message(answer),
+            // It is the parent that stops.
+            None => Err(io::Error::other("a worker does not stop by itself")),
         }
-    };
-    let mut body = SampleBody {
-        blobs: sample.blobs.iter().map(blob).collect(),
-        facts,
-        frame_tables: (sample.frame_tables.iter())
-            .map(|(name, table)| (name.clone(), FrameTable::clone(table)))
-            .collect(),
-    };
-    fault.lie(&mut body);
-    let head = wire::message(Kind::Sample, &body)?;
-    let end = wire::header(Kind::End, 0);
-    let blobs = sample.blobs.values().filter_map(|blob| match blob {
-        Blob::Bytes(bytes) => Some(&bytes[..]),
-        Blob::File { .. } => None,
-    });
-    let parts: Vec<&[u8]> = [&head[..]]
-        .into_iter()
-        .chain(blobs)
-        .chain([&end[..]])
-        .collect();
-    write_parts(socket, &parts)
+    }
+
+    /// Does any other job.
+    fn task(
+        &mut self,
+        key: &str,
+        task: &Job,
+        file: &Arc<File>,
+        tell: impl FnMut(pulse::Signs) + 'static,
+    ) -> io::Result<Vec<u8>> {
+        let (mut bytes, fault) = (Vec::new(), Fault::of(key));
+        let answer = pulse::heard(tell, || {
+            fault.strike();
+            job::answer(task, file, &mut bytes)
+        })?;
+        self.outgoing.send(bytes.into());
+        Ok(answer)
+    }
 }

@@ -1,11 +1,11 @@
-//! [`Watch`]: the limits of one clip, looked after while its child works.
+//! [`Watch`]: the limits of one job, looked after while its child works.
 
 use std::time::{Duration, Instant};
 
 use super::{Limits, wire::Broken};
 use crate::pulse::Signs;
 use crate::sample::{Class, SampleError, Stage};
-use crate::source::Clip;
+use crate::source::Span;
 
 /// How often the limits are looked at.
 pub(super) const TICK: Duration = Duration::from_millis(50);
@@ -49,7 +49,7 @@ impl From<std::io::Error> for Lost {
     }
 }
 
-/// The limits of one clip.
+/// The limits of one job.
 pub(super) struct Watch {
     limits: Limits,
     begun: Instant,
@@ -62,9 +62,9 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) fn new(limits: Limits, clip: &Clip) -> Self {
+    pub(super) fn new(limits: Limits, span: Option<Span>) -> Self {
         let now = Instant::now();
-        let range = clip.span.and_then(|span| Some(span.end?.since(span.start)));
+        let range = span.and_then(|span| Some(span.end?.since(span.start)));
         Self {
             limits,
             begun: now,
@@ -77,7 +77,7 @@ impl Watch {
 
     /// For the first message of a child.
     pub(super) fn hello() -> Self {
-        Self::new(Limits::default(), &Clip::default())
+        Self::new(Limits::default(), None)
     }
 
     /// A sign of life came.
@@ -129,26 +129,44 @@ impl Watch {
     }
 }
 
-/// The failure of a clip whose child was lost. `ended` says how the child ended by itself, `tail`
-/// what it said last.
-pub(super) fn failure(clip: &Clip, lost: &Lost, ended: Option<End>, tail: &str) -> SampleError {
-    let seconds = |time: &Duration| time.as_secs_f64();
+/// The failure of `key` whose child was lost. `ended` says how the child ended by itself, `tail` what it
+/// said last.
+pub(super) fn failure(
+    key: &str,
+    limits: Limits,
+    lost: &Lost,
+    ended: Option<End>,
+    tail: &str,
+) -> SampleError {
+    let set_by = |option| match limits.adjustable {
+        true => option,
+        false => "",
+    };
     let megabytes = |bytes: &u64| *bytes as f64 / 1e6;
     let (class, mut reason) = match (lost, ended) {
         (Lost::Stuck(time), _) => (
             Class::Timeout,
-            format!("made no progress for {:.1} s (--timeout)", seconds(time)),
+            format!(
+                "made no progress for {:.1} s{}",
+                time.as_secs_f64(),
+                set_by(" (--timeout)")
+            ),
         ),
         (Lost::Slow(time), _) => (
             Class::Timeout,
             format!(
-                "was not done after {:.0} s (--timeout sets the limit)",
-                seconds(time)
+                "was not done after {:.0} s{}",
+                time.as_secs_f64(),
+                set_by(" (--timeout sets the limit)")
             ),
         ),
         (Lost::Memory(bytes), _) => (
             Class::Memory,
-            format!("needed {:.0} MB of memory (--max-memory)", megabytes(bytes)),
+            format!(
+                "needed {:.0} MB of memory{}",
+                megabytes(bytes),
+                set_by(" (--max-memory)")
+            ),
         ),
         (Lost::Ended, Some(end)) if tail.contains("memory allocation of") => {
             (Class::Memory, format!("ran out of memory ({end})"))
@@ -168,7 +186,7 @@ pub(super) fn failure(clip: &Clip, lost: &Lost, ended: Option<End>, tail: &str) 
     if !tail.is_empty() {
         reason = format!("{reason}; it said: {tail}");
     }
-    SampleError::new(&clip.key, Stage::Decode, class, reason)
+    SampleError::new(key, Stage::Decode, class, reason)
 }
 
 /// Bytes of memory that only this process uses, where the system tells it.
@@ -211,18 +229,18 @@ impl std::fmt::Display for End {
 mod tests {
     use super::*;
     use crate::Time;
-    use crate::source::Span;
 
     fn limits() -> Limits {
         Limits {
             timeout: Duration::from_secs(10),
             memory: 100,
+            adjustable: true,
         }
     }
 
     #[test]
     fn what_a_sample_holds_is_not_counted_as_memory() {
-        let mut watch = Watch::new(limits(), &Clip::default());
+        let mut watch = Watch::new(limits(), None);
         let mut look = |held, used| {
             watch.hear(Signs {
                 steps: held,
@@ -253,11 +271,7 @@ mod tests {
             (None, 3_600_000, 3600),
             (None, u64::MAX, 86_400),
         ] {
-            let clip = Clip {
-                span,
-                ..Clip::default()
-            };
-            let mut watch = Watch::new(limits(), &clip);
+            let mut watch = Watch::new(limits(), span);
             watch.signs.length_ms = said;
             assert_eq!(watch.whole(), Duration::from_secs(whole), "{span:?} {said}");
         }

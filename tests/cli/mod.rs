@@ -2,6 +2,7 @@
 
 mod annotations;
 mod bench;
+mod contain;
 mod convert;
 mod index;
 mod inspect;

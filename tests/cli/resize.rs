@@ -112,8 +112,53 @@ fn ranges_are_cut_and_contradictions_refused() {
         &["--video", "copy", "--short-side", "60"][..],
         &["--short-side", "61"],
         &["--video", "none"],
+        &["--video", "copy", "--fps", "5"],
+        &["--video", "copy", "--audio", "none"],
+        &["--fps", "5", "--drop-duplicates"],
+        &["--fps", "0"],
+        &["--fps", "1e9"],
+        &["--crf", "52"],
+        &["--codec", "theora"],
+        // Packets of sound are not cut to a time range.
+        &["--audio", "copy"],
     ] {
         let ended = resize(&list, &dir.path().join("no"), args);
         assert_eq!(ended.code, 2, "{args:?} {}", ended.err);
+    }
+}
+
+#[test]
+fn rate_codec_and_sound_are_chosen() {
+    let dir = tempfile::tempdir().unwrap();
+    let input = fixtures().join("media/h264_bframes_aac.mp4");
+    let fast = ["--preset", "ultrafast", "--short-side", "60"];
+    for (name, args, codec, sound, frames) in [
+        ("rate", &["--fps", "12.5"][..], "h264", Some("aac"), 50),
+        ("kept", &["--drop-duplicates"], "h264", Some("aac"), 100),
+        ("mute", &["--audio", "none"], "h264", None, 100),
+        ("copied", &["--audio", "copy"], "h264", Some("aac"), 100),
+        ("hevc", &["--codec", "hevc"], "hevc", Some("aac"), 100),
+        ("vp9", &["--video", "vp9"], "vp9", Some("opus"), 100),
+    ] {
+        let out = dir.path().join(name);
+        let ended = resize(&input, &out, &[&fast[..], args].concat());
+        if ended.code == 2 && ended.err.contains("this libav has no encoder") {
+            println!("skipped {name}: {}", ended.err);
+            continue;
+        }
+        assert_eq!(ended.code, 0, "{name}: {}", ended.err);
+        let kind = if codec == "vp9" { "webm" } else { "mp4" };
+        let probed = look(&out.join(format!("h264_bframes_aac.{kind}")));
+        assert_eq!(probed.video_codec.as_deref(), Some(codec), "{name}");
+        assert_eq!(probed.audio_codec.as_deref(), sound, "{name}");
+        assert_eq!(probed.frames, Some(frames), "{name}");
+        let row = fs::read_to_string(out.join("samples.jsonl")).unwrap();
+        let row: serde_json::Value = serde_json::from_str(row.trim()).unwrap();
+        assert_eq!(row["frames"], frames, "{name}");
+        let dropped = (name == "kept").then_some(0);
+        assert_eq!(row["dropped_frames"].as_u64(), dropped, "{name}");
+        // Nothing is done twice.
+        let again = resize(&input, &out, &[&fast[..], args].concat());
+        assert_eq!(again.code, 0, "{name}: {}", again.err);
     }
 }

@@ -3,8 +3,8 @@
 
     KPACK=target/debug/kpack tests/conformance/run.py [--full] [--only NAME] [--keep DIR]
 
-Light: Python webdataset, tarfile and GNU tar, the tfrecord package, plain files, the parsers of annotation lists. --full adds TensorFlow, DALI and
-mosaicml-streaming.
+Light: Python webdataset, tarfile and GNU tar, the tfrecord package, plain files, the parsers of annotation lists. --full adds TensorFlow, DALI,
+mosaicml-streaming, and cuts in OpenCV and torchcodec.
 Each reader runs in a virtual environment of its own (.venv-*) with the versions of requirements-*.txt; what cannot be
 installed here is counted as skipped, with the reason. The last line is `N passed, N failed, N skipped`.
 """
@@ -40,6 +40,7 @@ READERS = {
     "read_mds": ("mds", False),
     "read_tf": ("tf", False),
     "read_dali": ("dali", False),
+    "read_cuts": ("cuts", False),
 }
 # Folder of the output -> the command line that writes it, without input and -o.
 MONO = ["--sample-rate", str(truth.RATE), "--channels", "1"]
@@ -154,14 +155,14 @@ def environment(name):
     return python, None
 
 
-def read(script, work, report):
+def read(script, work, kpack, report):
     """Runs one reader script and adds its counts to the report."""
     python, why = environment(READERS[script][0])
     if python is None:
         report.skip(script, why)
         return
     env = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run([str(python), str(HERE / f"{script}.py"), str(work)], stdout=subprocess.PIPE,
+    done = subprocess.run([str(python), str(HERE / f"{script}.py"), str(work), kpack], stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL, env=env, timeout=900)
     lines = done.stdout.splitlines()
     totals = lines.pop().split() if lines and lines[-1].startswith("totals ") else None
@@ -176,7 +177,7 @@ def read(script, work, report):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--full", action="store_true", help="also TensorFlow, DALI and mosaicml-streaming")
+    parser.add_argument("--full", action="store_true", help="also TensorFlow, DALI, mosaicml-streaming, OpenCV and torchcodec")
     parser.add_argument("--only", metavar="NAME", help="one reader, as read_tf")
     parser.add_argument("--keep", metavar="DIR", help="work in DIR, which must not exist, and leave it there")
     options = parser.parse_args()
@@ -195,7 +196,7 @@ def main():
         write_lists(str(kpack), work, source, report)
         chosen = [s for s in READERS if s == options.only] if options.only else [s for s in READERS if options.full or READERS[s][1]]
         for script in chosen:
-            read(script, work, report)
+            read(script, work, str(kpack), report)
     print(f"{report.passed} passed, {report.failed} failed, {report.skipped} skipped")
     sys.exit(1 if report.failed or not report.passed else 0)
 

@@ -9,13 +9,13 @@ use super::{fates, files, fixture, journal, run, table};
 use crate::cli::put;
 
 /// A member of a tar: a file, or a link to somewhere.
-enum Member<'a> {
+pub(super) enum Member<'a> {
     File(&'a str, &'a [u8]),
     Link(&'a str, &'a str, u8),
 }
 
 /// A tar without compression; names and links as they are, which the usual tools would refuse.
-fn tar(members: &[Member<'_>]) -> Vec<u8> {
+pub(super) fn tar(members: &[Member<'_>]) -> Vec<u8> {
     let mut out = Vec::new();
     for member in members {
         let (name, data, kind, link) = match member {

@@ -1,8 +1,11 @@
 //! `kpack fetch` from outside, against a server that lies, stalls and breaks off.
 
 mod clips;
+mod contained;
+mod layout;
 mod mirror;
 mod packing;
+mod parts;
 mod ranges;
 mod server;
 mod web;

@@ -14,7 +14,7 @@ use crate::cli::{Ended, kpack, put};
 const CLIPS: usize = 24;
 
 /// Eight sources of three clips each, and one that is gone.
-fn clips(server: &Server, dir: &Path) -> PathBuf {
+pub(super) fn clips(server: &Server, dir: &Path) -> PathBuf {
     let rows = (0..CLIPS).map(|i| {
         let url = server.url(&format!("v{}.mp4", i % 8));
         let start = (i / 8) * 3;
@@ -24,7 +24,7 @@ fn clips(server: &Server, dir: &Path) -> PathBuf {
     table(dir, "url,start,end,label", rows.chain([gone]))
 }
 
-fn pack(table: &Path, cache: &Path, out: &Path, more: &[&str]) -> Ended {
+pub(super) fn pack(table: &Path, cache: &Path, out: &Path, more: &[&str]) -> Ended {
     let paths = [table, cache, out].map(|path| path.to_str().unwrap());
     let args = [
         "webdataset",
@@ -47,14 +47,14 @@ const FETCH: [&str; 6] = [
 ];
 
 /// Shards and their bytes.
-fn shards(out: &Path) -> Vec<(String, Vec<u8>)> {
+pub(super) fn shards(out: &Path) -> Vec<(String, Vec<u8>)> {
     let names = files(out).into_iter().filter(|name| name.ends_with(".tar"));
     names
         .map(|name| (name.clone(), fs::read(out.join(name)).unwrap()))
         .collect()
 }
 
-fn rows(out: &Path) -> Vec<Value> {
+pub(super) fn rows(out: &Path) -> Vec<Value> {
     let text = fs::read_to_string(out.join("samples.jsonl")).unwrap();
     text.lines()
         .map(|line| serde_json::from_str(line).unwrap())

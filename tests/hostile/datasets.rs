@@ -97,3 +97,26 @@ fn rows_that_lead_outside_are_refused() {
         }
     }
 }
+
+#[test]
+fn rows_that_name_another_place_in_the_plan_are_refused() {
+    for index in [json!(u32::MAX), json!(2), json!(0)] {
+        let dir = tempfile::tempdir().unwrap();
+        let out = packed(dir.path(), &["webdataset", "--frames", "count:2"]);
+        reseal(&out, |row| row["index"] = index.clone());
+        // Damaged, so that its rows are asked where their samples belong.
+        let shard = out.join("data-000000.tar");
+        let bytes = fs::read(&shard).unwrap();
+        fs::write(&shard, &bytes[..bytes.len() / 2]).unwrap();
+        let (out, new) = (out.to_str().unwrap(), dir.path().join("new"));
+        let new = new.to_str().unwrap();
+        for args in [
+            &["repair", out, "-o", new, "--in-process"][..],
+            &["retry", out, "--in-process"],
+        ] {
+            let said = limited(args).err;
+            let named = said.contains("samples.jsonl: line ") && said.contains("plan index");
+            assert!(named, "{index}: {args:?}: {said}");
+        }
+    }
+}

@@ -9,6 +9,7 @@ mod color;
 mod kinds;
 #[cfg(feature = "cli")]
 mod list;
+mod pace;
 mod packed;
 mod past_end;
 mod reference;
@@ -25,8 +26,8 @@ use std::sync::{Arc, LazyLock};
 use image::RgbImage;
 use kpack::Time;
 use kpack::sample::{
-    AudioCodec, AudioRecipe, Facts, FrameChoice, FrameRecipe, ImageCodec, Made, NoAudio, Recipe,
-    SampleError, Size, Tools, Trim, VideoRecipe, make_sample,
+    AudioCodec, AudioRecipe, Facts, FrameChoice, FrameRecipe, ImageCodec, Made, NoAudio, Pace,
+    Recipe, SampleError, Size, Tools, Trim, VideoRecipe, VideoSound, make_sample,
 };
 use kpack::source::{Clip, Span};
 use kpack_formats::Sample;
@@ -41,6 +42,8 @@ pub(crate) const NOTHING: Recipe = Recipe {
     upscale: false,
     audio: None,
     waveform: false,
+    pace: Pace::Source,
+    video_sound: VideoSound::Encode,
 };
 
 /// Frames as JPEG at quality 90.

@@ -221,6 +221,21 @@ fn a_cut_video_has_the_sound_of_its_range() {
     }
 }
 
+/// Files of variable rate have packets that do not say how long they last, also the last of a cut.
+#[test]
+fn a_copied_cut_shows_all_frames_that_it_says() {
+    for name in ["media/vfr.mp4", "media/vfr_gops.mp4", "media/gop250.mp4"] {
+        for (start, end) in [(0.0, 0.3), (0.3, 1.9), (0.51, 1.37), (1.01, 1.63)] {
+            let recipe = video(VideoRecipe::Copy, Trim::Copy);
+            let cut = cut(name, span(start, Some(end)), &recipe, "mp4");
+            let (got, times) = cut.read();
+            assert_eq!(cut.facts.frames, Some(got.len() as u64), "{name} {start}");
+            let told = cut.facts.got_end.unwrap().secs() - cut.facts.got_start.unwrap().secs();
+            assert!(told > times[times.len() - 1], "{name} {start}: {told}");
+        }
+    }
+}
+
 #[test]
 fn a_new_video_has_the_size_that_was_asked() {
     for (name, size, upscale, want) in [

@@ -22,7 +22,9 @@ use kpack::pipeline::{
     Options, Outcome, OutcomeRow, Plan, PlanOptions, ShardRule, ShardTarget, Summary, Target, pack,
 };
 use kpack::progress::{NoProgress, Progress};
-use kpack::sample::{Class, Facts, Made, Recipe, SampleError, Size, Stage, Trim, VideoRecipe};
+use kpack::sample::{
+    Class, Facts, Made, Pace, Recipe, SampleError, Size, Stage, Trim, VideoRecipe, VideoSound,
+};
 use kpack::source::{Clip, Input, Problem, Row};
 use kpack_formats::{Compression, Label, Sample, WriteOptions};
 
@@ -35,6 +37,8 @@ pub(crate) fn recipe() -> Recipe {
         upscale: false,
         audio: None,
         waveform: false,
+        pace: Pace::Source,
+        video_sound: VideoSound::Encode,
     }
 }
 

@@ -77,16 +77,10 @@ impl IndexWriter {
     /// # Errors
     /// [`crate::Kind::Io`].
     pub fn append(&mut self, key: &str, extent: &Extent) -> Result<()> {
-        let texts = extent
-            .members
-            .iter()
-            .map(|member| member.name.as_str())
-            .chain([key]);
-        if let Some(long) = texts.into_iter().find(|text| text.len() > TEXT_MAX) {
-            let text = format!(
-                "a name of {} bytes is above {TEXT_MAX}; shorten it",
-                long.len()
-            );
+        let names = extent.members.iter().map(|member| member.name.as_str());
+        let length = names.chain([key]).map(str::len).max().unwrap_or(0);
+        if length > TEXT_MAX {
+            let text = format!("a name of {length} bytes is above {TEXT_MAX}; shorten it");
             return Err(Error::usage(text).key(key));
         }
         self.buffer.clear();

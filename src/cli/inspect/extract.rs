@@ -1,12 +1,12 @@
 //! Members as files. A shard may come from anywhere, so no name leaves the folder.
 
 use std::fs::{self, OpenOptions};
-use std::io::{Cursor, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use image::ImageFormat;
-use kpack::access::FrameRange;
+use kpack::access::{Form, FrameRange};
+use kpack::worker::Workers;
 use kpack_formats::{Blob, Sample};
 
 use super::frames;
@@ -38,18 +38,19 @@ pub(super) fn write(dir: &Path, sample: &Sample) -> anyhow::Result<u64> {
 }
 
 /// Decodes the frames of `range` into `DIR/KEY.frame-NUMBER.png` and gives their number.
-pub(super) fn frames(dir: &Path, sample: &Sample, range: FrameRange) -> anyhow::Result<u64> {
-    let mut files = 0;
-    frames::each(sample, range, |number, _, picture| {
-        let path = target(dir, &sample.key, &format!("frame-{number:06}.png"))?;
-        let mut png = Cursor::new(Vec::new());
-        picture
-            .write_to(&mut png, ImageFormat::Png)
-            .context("cannot encode a frame")?;
-        files += 1;
-        put(&path, &Blob::from(png.into_inner()))
-    })?;
-    Ok(files)
+pub(super) fn frames(
+    dir: &Path,
+    sample: &Sample,
+    range: FrameRange,
+    workers: &Workers,
+) -> anyhow::Result<u64> {
+    let frames = frames::of(sample, range, Form::Png, workers)?;
+    for frame in &frames {
+        let name = format!("frame-{:06}.png", frame.number);
+        let path = target(dir, &sample.key, &name)?;
+        put(&path, &Blob::from(frame.bytes.clone()))?;
+    }
+    Ok(frames.len() as u64)
 }
 
 /// `DIR/KEY.NAME`, if that surely lies in DIR.

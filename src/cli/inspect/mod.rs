@@ -12,12 +12,13 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use kpack::access::{FrameRange, Lookup, Wanted, look_up};
+use kpack::access::{Form, FrameRange, Lookup, Wanted, look_up};
+use kpack::worker::{Limits, Workers};
 use kpack_formats::Sample;
 use serde_json::{Value, json};
 
 use self::walk::{Place, Shards};
-use super::{Common, Exit, exit, out};
+use super::{Common, Exit, exit, out, worker};
 use kpack::Error;
 
 const HELP: &str = "\
@@ -31,7 +32,8 @@ Examples:
                                                        16 frames of its video, as PNG
 
 With SHARD.kidx beside a shard one sample is found without reading the others, and --frames reads only
-the groups of pictures that the frames need (mp4, mov, Matroska, WebM).";
+the groups of pictures that the frames need (mp4, mov, Matroska, WebM). --frames and --sheet decode in a
+child process that has given up files and network.";
 
 /// List the samples of a shard or dataset, with members, sizes and metadata; checks the framing
 #[derive(Debug, Args)]
@@ -70,6 +72,10 @@ impl Inspect {
             return dataset::run(&self.path, common);
         }
         let shards = Shards::of(&self.path)?;
+        let workers = match self.frames.is_some() || self.sheet.is_some() {
+            true => worker::workers(Some(Limits::default()), common.quiet),
+            false => Workers::in_process(),
+        };
         let mut report = Report::new(common.json, only_one || common.verbose > 0);
         let mut sheet = self.sheet.as_deref();
         let each = |place: Place<'_>, sample: Sample| {
@@ -78,7 +84,8 @@ impl Inspect {
             }
             report.sample(&place, &sample)?;
             if let Some(range) = self.frames {
-                return self.decode(&sample, range, common).map(ControlFlow::Break);
+                let decoded = self.decode(&sample, range, &workers, common);
+                return decoded.map(ControlFlow::Break);
             }
             if let Some(dir) = &self.extract {
                 let written = extract::write(dir, &sample)?;
@@ -92,7 +99,7 @@ impl Inspect {
                 );
             }
             if let Some(path) = sheet.take() {
-                let frames = sheet::write(path, &sample)?;
+                let frames = sheet::write(path, &sample, &workers)?;
                 let frames = out::count(frames as u64, "frame");
                 report.note(common, &format!("{frames} drawn in {}", path.display()));
             }
@@ -112,13 +119,19 @@ impl Inspect {
     }
 
     /// What `--frames` asks for.
-    fn decode(&self, sample: &Sample, range: FrameRange, common: &Common) -> anyhow::Result<()> {
+    fn decode(
+        &self,
+        sample: &Sample,
+        range: FrameRange,
+        workers: &Workers,
+        common: &Common,
+    ) -> anyhow::Result<()> {
         let note = |text: &str| match common.quiet || common.json {
             true => {}
             false => out::say(text),
         };
         if let Some(dir) = &self.extract {
-            let count = extract::frames(dir, sample, range)?;
+            let count = extract::frames(dir, sample, range, workers)?;
             note(&format!(
                 "{} written to {}",
                 out::count(count, "frame"),
@@ -126,13 +139,16 @@ impl Inspect {
             ));
         }
         if let Some(path) = &self.sheet {
-            let frames = out::count(sheet::decoded(path, sample, range)? as u64, "frame");
+            let drawn = sheet::decoded(path, sample, range, workers)?;
+            let frames = out::count(drawn as u64, "frame");
             note(&format!("{frames} drawn in {}", path.display()));
         }
         if self.extract.is_none() && self.sheet.is_none() && !common.json {
-            frames::each(sample, range, |number, time, picture| {
-                let (width, height) = picture.dimensions();
-                out::print(|out| {
+            let frames = frames::of(sample, range, Form::Told, workers)?;
+            out::print(|out| {
+                frames.iter().try_for_each(|frame| {
+                    let (number, time) = (frame.number, frame.time);
+                    let (width, height) = (frame.width, frame.height);
                     writeln!(out, "        frame {number} at {time} s, {width}x{height}")
                 })
             })?;

@@ -1,11 +1,11 @@
 //! A contact sheet: the frames of a sample as one picture.
 
-use std::io::Cursor;
 use std::path::Path;
 
-use anyhow::Context as _;
-use image::{ImageFormat, ImageReader, RgbImage, imageops};
-use kpack::access::FrameRange;
+use anyhow::{Context as _, anyhow};
+use image::{ImageFormat, RgbImage, imageops};
+use kpack::access::{Form, FrameRange, Picture, thumbnails};
+use kpack::worker::Workers;
 use kpack_formats::{Blob, Sample, frame_number};
 
 use super::frames;
@@ -17,7 +17,7 @@ const WIDTH: u32 = 192;
 const GAP: u32 = 4;
 
 /// Draws the frames of `sample` and gives their number.
-pub(super) fn write(path: &Path, sample: &Sample) -> anyhow::Result<usize> {
+pub(super) fn write(path: &Path, sample: &Sample, workers: &Workers) -> anyhow::Result<usize> {
     let frames: Vec<(&String, &Blob)> = sample
         .blobs
         .iter()
@@ -29,66 +29,45 @@ pub(super) fn write(path: &Path, sample: &Sample) -> anyhow::Result<usize> {
             stop: None,
             step: 1,
         };
-        return decoded(path, sample, all);
+        return decoded(path, sample, all, workers);
     }
     let count = frames.len().min(MOST);
-    let mut pictures = Vec::with_capacity(count);
-    for i in 0..count {
-        if let Some((name, blob)) = frames.get(i * frames.len() / count) {
-            let key = &sample.key;
-            pictures.push(thumbnail(blob).with_context(|| format!("sample {key}, member {name}"))?);
-        }
-    }
-    save(path, &pictures)?;
-    Ok(count)
+    let chosen = (0..count).filter_map(|i| frames.get(i * frames.len() / count));
+    let (names, blobs): (Vec<&String>, Vec<Blob>) =
+        chosen.map(|(name, blob)| (*name, (*blob).clone())).unzip();
+    let small = thumbnails(&sample.key, &blobs, WIDTH, workers).map_err(|(i, problem)| {
+        let (key, reason) = (&sample.key, problem.reason);
+        let name = names.get(i).map_or("", |name| name.as_str());
+        anyhow!("sample {key}, member {name}: cannot decode: {reason}")
+    })?;
+    save(path, small)
 }
 
 /// Draws the frames of `range` of the sample's video and gives their number.
-pub(super) fn decoded(path: &Path, sample: &Sample, range: FrameRange) -> anyhow::Result<usize> {
-    let (mut pictures, mut apart, mut seen) = (Vec::new(), 1, 0);
-    frames::each(sample, range, |_, _, picture| {
-        if seen % apart == 0 {
-            pictures.push(shrink(&picture)?);
-        }
-        seen += 1;
-        if pictures.len() > MOST {
-            // Every second one is enough.
-            let mut keep = [true, false].into_iter().cycle();
-            pictures.retain(|_| keep.next().unwrap_or(true));
-            apart *= 2;
-        }
-        Ok(())
-    })?;
-    save(path, &pictures)?;
-    Ok(pictures.len())
+pub(super) fn decoded(
+    path: &Path,
+    sample: &Sample,
+    range: FrameRange,
+    workers: &Workers,
+) -> anyhow::Result<usize> {
+    let form = Form::Small {
+        width: WIDTH,
+        most: MOST,
+    };
+    save(path, frames::of(sample, range, form, workers)?)
 }
 
-fn save(path: &Path, pictures: &[RgbImage]) -> anyhow::Result<()> {
-    arrange(pictures)
+fn save(path: &Path, pictures: Vec<Picture>) -> anyhow::Result<usize> {
+    let image = |p: Picture| RgbImage::from_raw(p.width, p.height, p.bytes.into());
+    let pictures: Vec<RgbImage> = pictures.into_iter().filter_map(image).collect();
+    arrange(&pictures)
         .save_with_format(path, ImageFormat::Png)
-        .with_context(|| format!("cannot write {}", path.display()))
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(pictures.len())
 }
 
 fn is_picture(name: &str) -> bool {
     frame_number(name).is_some() || matches!(name, "jpg" | "jpeg" | "png" | "webp")
-}
-
-fn thumbnail(blob: &Blob) -> anyhow::Result<RgbImage> {
-    let bytes = blob.load()?;
-    // The reader's own limits bound what a picture may ask for.
-    let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format();
-    let picture = reader
-        .context("cannot read")?
-        .decode()
-        .context("cannot decode")?;
-    shrink(&picture.to_rgb8())
-}
-
-fn shrink(picture: &RgbImage) -> anyhow::Result<RgbImage> {
-    let height = u64::from(picture.height()) * u64::from(WIDTH);
-    let height = height / u64::from(picture.width().max(1));
-    let height = u32::try_from(height.clamp(1, u64::from(WIDTH) * 4))?;
-    Ok(imageops::thumbnail(picture, WIDTH, height))
 }
 
 fn arrange(pictures: &[RgbImage]) -> RgbImage {

@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use kpack::Time;
 use kpack::pipeline::Part;
 use kpack::sample::Size;
+use kpack::tree::TreeLayout;
 use kpack::worker::Limits;
 
 use crate::cli::fetching::WhilePacking;
@@ -54,19 +55,20 @@ pub(crate) fn input_formats() -> clap::builder::PossibleValuesParser {
 pub(crate) struct Video {
     /// The clip's video: the source's packets, re-encoded, or none [default: copy where neither
     /// frames nor audio are asked for, else none]
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, visible_alias = "codec")]
     pub(crate) video: Option<VideoKind>,
     /// How the video is cut to the clip's time range; frames and audio are always cut exactly
     /// [default: smart for --video copy]
     #[arg(long, value_enum)]
     pub(crate) trim: Option<TrimKind>,
-    /// Quality of h264: 0 (lossless) to 51 [default: 23]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=51))]
+    /// Quality of an encoded video, 0 is best: to 51 for h264 and hevc, to 63 for av1 and vp9
+    /// [default: h264 23, hevc 28, av1 32, vp9 31]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=63))]
     pub(crate) crf: Option<u8>,
-    /// Speed of h264 against size [default: medium]
+    /// Speed of encoding against size, by x264's names [default: medium]
     #[arg(long, value_enum)]
     pub(crate) preset: Option<PresetKind>,
-    /// Largest distance of key frames of h264, in frames [default: 250]
+    /// Largest distance of key frames of an encoded video, in frames [default: 250]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) gop: Option<u32>,
 }
@@ -209,6 +211,7 @@ impl WorkerLimits {
         (!self.in_process).then(|| Limits {
             timeout: Duration::from_nanos(self.timeout.nanos().unsigned_abs()),
             memory: self.max_memory,
+            adjustable: true,
         })
     }
 }
@@ -231,8 +234,14 @@ values!(
     VideoKind {
     /// The source's own packets
     Copy,
-    /// Re-encoded by x264
+    /// Re-encoded by x264, as mp4
     H264,
+    /// Re-encoded by x265, as mp4
+    Hevc,
+    /// Re-encoded by libaom, as mp4; slow
+    Av1,
+    /// Re-encoded by libvpx, as webm
+    Vp9,
     /// No video
     None,
 });
@@ -289,7 +298,7 @@ values!(
     /// Values of `--layout`.
     #[derive(Default)]
     LayoutKind {
-    /// OUT/KEY, where the key of a clip in a tree holds its folders; with kpack reorg OUT/FILE
+    /// OUT/KEY, where the key of a clip in a tree holds its folders; with kpack fetch and reorg OUT/FILE
     Flat,
     /// OUT/CLASS/KEY
     #[default]
@@ -299,6 +308,17 @@ values!(
     /// OUT/SPLIT/CLASS/KEY
     SplitClass,
 });
+impl From<LayoutKind> for TreeLayout {
+    fn from(kind: LayoutKind) -> Self {
+        match kind {
+            LayoutKind::Flat => TreeLayout::Flat,
+            LayoutKind::Class => TreeLayout::Class,
+            LayoutKind::Split => TreeLayout::Split,
+            LayoutKind::SplitClass => TreeLayout::SplitClass,
+        }
+    }
+}
+
 values!(
     /// Values of `--on-error`.
     #[derive(Default)]

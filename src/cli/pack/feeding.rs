@@ -48,7 +48,12 @@ pub(super) fn options(
         trim if alone => trim,
         _ => Trim::Smart,
     };
-    let options = FetchOptions { trim, ..options };
+    let part = job.run.part.unwrap_or_default();
+    let options = FetchOptions {
+        trim,
+        part,
+        ..options
+    };
     Ok(Some((options, media)))
 }
 

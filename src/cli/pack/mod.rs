@@ -15,18 +15,16 @@ pub(super) use progress::Watch;
 pub(super) use report::print as print_summary;
 
 use kpack::pipeline::{PlanOptions, ShardRule, ShardTarget, Target};
-use kpack::sample::{AudioCodec, Made, Recipe, SampleError, VideoRecipe};
+use kpack::sample::{AudioCodec, Made, Pace, Recipe, SampleError, Trim, VideoRecipe, VideoSound};
 use kpack::source::{self, Clip, Input, ReadOptions};
-use kpack::tree::{self, Tree, TreeLayout, TreeOptions};
+use kpack::tree::{self, Tree, TreeOptions};
 use kpack::worker::Worker;
 use kpack_formats::{Compression, Schema, WriteOptions};
 
-use self::args::{
-    CompressKind, Files, FrameNames, InOut, LayoutKind, OnErrorKind, SchemaKind, Shards,
-};
+use self::args::{CompressKind, Files, FrameNames, InOut, OnErrorKind, SchemaKind, Shards};
 pub(crate) use self::resolve::{Defaults, Shape, resolve};
 use super::values::MaxFailures;
-use super::{Common, Exit, inputs};
+use super::{Common, Exit, inputs, libav};
 
 /// What shards hold where nothing is asked for: the videos as they are.
 pub(crate) const SHARDS: Defaults = Defaults {
@@ -72,6 +70,9 @@ impl<'a> Job<'a> {
         defaults: Defaults,
     ) -> kpack::Result<Self> {
         let (recipe, schema) = resolve::resolve(shape, defaults)?;
+        if let Some(coding) = recipe.video.coding() {
+            libav::check_encoder(coding.codec)?;
+        }
         let limited = run.max_failures != MaxFailures::Percent(100.0);
         if run.on_error == OnErrorKind::Fail && limited {
             return Err(kpack::Error::usage(
@@ -84,6 +85,20 @@ impl<'a> Job<'a> {
             recipe,
             schema,
         })
+    }
+
+    /// Says which frames and which sound encoded videos have.
+    pub(crate) fn encoding(mut self, pace: Pace, sound: VideoSound) -> kpack::Result<Self> {
+        if let Some(coding) = self
+            .recipe
+            .video
+            .coding()
+            .filter(|_| sound == VideoSound::Encode)
+        {
+            libav::check_sound_encoder(coding.codec)?;
+        }
+        (self.recipe.pace, self.recipe.video_sound) = (pace, sound);
+        Ok(self)
     }
 
     /// Packs into shards of the format `name`.
@@ -163,12 +178,7 @@ impl<'a> Job<'a> {
             .into());
         }
         let options = TreeOptions {
-            layout: match files.layout {
-                LayoutKind::Flat => TreeLayout::Flat,
-                LayoutKind::Class => TreeLayout::Class,
-                LayoutKind::Split => TreeLayout::Split,
-                LayoutKind::SplitClass => TreeLayout::SplitClass,
-            },
+            layout: files.layout.into(),
             frames: picture.map(|extension| tree::FrameNames {
                 template: names
                     .frame_name
@@ -193,10 +203,10 @@ impl<'a> Job<'a> {
 
     /// The blobs that a sample may have besides frames; `None` where they are named as the sources.
     fn blob_names(&self) -> Option<Vec<&'static str>> {
-        let mut names = match self.recipe.video {
-            VideoRecipe::None => Vec::new(),
-            VideoRecipe::H264 { .. } => vec!["mp4"],
-            VideoRecipe::Copy => return None,
+        let mut names = match (self.recipe.video, self.recipe.video.coding()) {
+            (VideoRecipe::Copy, _) => return None,
+            (_, Some(coding)) => vec![coding.codec.extension()],
+            (_, None) => Vec::new(),
         };
         names.extend_from_slice(match self.recipe.audio.map(|audio| audio.codec) {
             None => &[],
@@ -233,17 +243,22 @@ impl<'a> Job<'a> {
 
     /// Copied sound packets cannot be cut to a time range.
     fn refuse_cut_packets(&self, input: &Input) -> kpack::Result<()> {
-        if self
-            .recipe
+        let recipe = &self.recipe;
+        let own = recipe
             .audio
-            .is_none_or(|audio| audio.codec != AudioCodec::Copy)
-        {
+            .is_some_and(|audio| audio.codec == AudioCodec::Copy);
+        let beside = recipe.video_sound == VideoSound::Copy && recipe.trim != Trim::None;
+        if !own && !beside {
             return Ok(());
         }
+        let instead = match own {
+            true => "--audio wav, flac or f32",
+            false => "--audio encode",
+        };
         let cut = |row: &&source::Row| row.problem.is_none() && row.clip.span.is_some();
         match input.rows.iter().find(cut) {
             Some(row) => Err(kpack::Error::usage(format!(
-                "{}: --audio copy cannot cut sound to a time range: use --audio wav, flac or f32",
+                "{}: --audio copy cannot cut sound to a time range: use {instead}",
                 row.clip.source
             ))),
             None => Ok(()),

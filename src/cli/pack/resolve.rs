@@ -1,9 +1,10 @@
 //! Typed options become a [`Recipe`], in one place. What contradicts itself is refused here, with
 //! what to do instead.
 
+use kpack::media::VideoCodec;
 use kpack::sample::{
-    AudioCodec, AudioRecipe, FrameChoice, FrameRecipe, ImageCodec, NoAudio, Preset, Recipe, Size,
-    Trim, VideoRecipe,
+    AudioCodec, AudioRecipe, FrameChoice, FrameRecipe, ImageCodec, NoAudio, Pace, Preset, Recipe,
+    Size, Trim, VideoRecipe, VideoSound,
 };
 use kpack::{Error, Result};
 
@@ -61,6 +62,8 @@ pub(crate) fn resolve(shape: &Shape<'_>, defaults: Defaults) -> Result<(Recipe, 
         frames,
         size,
         upscale: pictures.upscale,
+        pace: Pace::Source,
+        video_sound: VideoSound::Encode,
         waveform: audio.is_some() && schema != SchemaKind::Example,
         audio,
     };
@@ -81,16 +84,28 @@ fn video(typed: &Video, copy: bool) -> Result<VideoRecipe> {
         ("--preset", typed.preset.is_some()),
         ("--gop", typed.gop.is_some()),
     ];
-    match (kind, given.iter().find(|(_, given)| *given)) {
-        (VideoKind::H264, _) => Ok(VideoRecipe::H264 {
-            crf: typed.crf.unwrap_or(23),
-            preset: typed.preset.map_or(Preset::Medium, preset),
-            gop: typed.gop,
-        }),
-        (_, Some((option, _))) => usage(&format!("{option} needs --video h264")),
-        (VideoKind::Copy, None) => Ok(VideoRecipe::Copy),
-        (VideoKind::None, None) => Ok(VideoRecipe::None),
+    let codec = match kind {
+        VideoKind::H264 => VideoCodec::H264,
+        VideoKind::Hevc => VideoCodec::Hevc,
+        VideoKind::Av1 => VideoCodec::Av1,
+        VideoKind::Vp9 => VideoCodec::Vp9,
+        VideoKind::Copy | VideoKind::None => {
+            return match (kind, given.iter().find(|(_, given)| *given)) {
+                (_, Some((option, _))) => usage(&format!(
+                    "{option} needs --video h264, or another codec to encode with"
+                )),
+                (VideoKind::Copy, None) => Ok(VideoRecipe::Copy),
+                _ => Ok(VideoRecipe::None),
+            };
+        }
+    };
+    let (crf, most) = (typed.crf.unwrap_or(codec.default_crf()), codec.max_crf());
+    if crf > most {
+        let name = codec.name();
+        return usage(&format!("--crf {crf}: the worst of {name} is {most}"));
     }
+    let preset = typed.preset.map_or(Preset::Medium, preset);
+    Ok(VideoRecipe::encoded(codec, crf, preset, typed.gop))
 }
 
 fn preset(kind: PresetKind) -> Preset {
@@ -113,11 +128,12 @@ fn trim(typed: &Video, video: &VideoRecipe) -> Result<Trim> {
             "--trim is about the video blob, and none is asked for: give --video, or leave it out \
              (frames and audio are always cut exactly)",
         ),
-        (Some(TrimKind::Copy | TrimKind::Smart), VideoRecipe::H264 { .. }) => usage(
-            "--trim copy and smart keep packets, --video h264 makes new ones: use --trim exact, or \
+        (None | Some(TrimKind::Smart), VideoRecipe::Copy) => Ok(Trim::Smart),
+        (Some(TrimKind::Copy | TrimKind::Smart), encoded) if encoded.coding().is_some() => usage(
+            "--trim copy and smart keep packets, an encoded video has new ones: use --trim exact, or \
              --video copy",
         ),
-        (None | Some(TrimKind::Smart), VideoRecipe::Copy) => Ok(Trim::Smart),
+        (Some(TrimKind::Smart), _) => Ok(Trim::Smart),
         (None | Some(TrimKind::Exact), _) => Ok(Trim::Exact),
         (Some(TrimKind::Copy), _) => Ok(Trim::Copy),
         (Some(TrimKind::None), _) => Ok(Trim::None),
@@ -168,10 +184,10 @@ fn size(typed: &Pictures, video: &VideoRecipe, frames: bool) -> Result<Size> {
         (VideoRecipe::None, _) if !frames => {
             usage(&format!("{option} needs --frames or --video h264"))
         }
-        (VideoRecipe::H264 { .. }, Size::Exact { width, height })
-            if width % 2 == 1 || height % 2 == 1 =>
+        (encoded, Size::Exact { width, height })
+            if encoded.coding().is_some() && (width % 2 == 1 || height % 2 == 1) =>
         {
-            usage("--video h264 needs even sides: change --size")
+            usage("an encoded video needs even sides: change --size")
         }
         _ => Ok(size),
     }

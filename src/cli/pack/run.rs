@@ -1,5 +1,6 @@
 //! From a job and its target to a packed dataset.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use kpack::pipeline::{End, FailureLimit, Options, Plan, PlanOptions, Summary, Target, pack};
@@ -25,7 +26,7 @@ pub(super) fn run(
     common: &Common,
 ) -> anyhow::Result<Exit> {
     let mut notes = std::mem::take(&mut input.notes);
-    let fetch = feeding::options(job, common)?;
+    let mut fetch = feeding::options(job, common)?;
     let located = match &fetch {
         Some((options, media)) => anticipate(&mut input, media, options)?,
         None => Located::default(),
@@ -35,7 +36,10 @@ pub(super) fn run(
     for note in notes.iter().filter(|_| !common.quiet) {
         out::say(format_args!("note: {note}"));
     }
-    let workers = workers(job.run.limits.of_clip(), common.quiet);
+    let workers = Arc::new(workers(job.run.limits.of_clip(), common.quiet));
+    if let Some((options, _)) = &mut fetch {
+        options.workers = workers.clone();
+    }
     if job.run.dry_run {
         dry_run::run(&plan, &notes, Some(&workers), common)?;
         return Ok(Exit::Done);

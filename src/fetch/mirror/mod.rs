@@ -9,6 +9,7 @@
 //! whichever archive comes first. A member that cannot be used leaves its row open for a later
 //! one. Nothing is unpacked that no row wants, and a member's own path is never written to.
 
+mod demand;
 mod list;
 mod names;
 mod walk;
@@ -50,7 +51,9 @@ pub(super) struct Mirror {
     names: Names,
     /// The clips' files without their extensions, by row.
     stems: Vec<String>,
-    /// The archive that is brought next.
+    /// Position of the first archive among the sources, behind those that are no archives.
+    first: usize,
+    /// The source that is brought next.
     next: AtomicUsize,
     state: Mutex<State>,
     changed: Condvar,
@@ -82,7 +85,7 @@ pub(super) fn name_of(archives: &[Source]) -> String {
 
 impl Mirror {
     pub(super) fn new(
-        name: String,
+        (name, first): (String, usize),
         work: &Path,
         input: &Input,
         wanted: &[bool],
@@ -104,9 +107,10 @@ impl Mirror {
             note,
             names: Names::new(&input.rows, wanted),
             stems,
+            first,
             next: AtomicUsize::new(0),
             state: Mutex::new(State {
-                turn: 0,
+                turn: first,
                 open: wanted.to_vec(),
                 left: wanted.iter().filter(|wanted| **wanted).count(),
                 failed: HashMap::new(),
@@ -121,9 +125,10 @@ impl Mirror {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next archive; none where no row is open any more.
+    /// The next source; no archive where no row is open any more.
     pub(super) fn take(&self, net: &Net<'_>) -> Option<usize> {
-        let idle = net.stopped() || self.lock().left == 0;
+        let idle = || self.next.load(Ordering::Relaxed) >= self.first && self.lock().left == 0;
+        let idle = net.stopped() || idle();
         (!idle).then(|| self.next.fetch_add(1, Ordering::Relaxed))
     }
 
@@ -173,7 +178,7 @@ impl Run<'_> {
             return Ok(());
         };
         let mut state = mirror.lock();
-        let count = self.sources.len();
+        let count = self.sources.len().saturating_sub(mirror.first);
         let open = std::mem::take(&mut state.open);
         for (i, row) in self.input.rows.iter().enumerate() {
             if !open.get(i).copied().unwrap_or(false) {

@@ -111,7 +111,7 @@ impl Run<'_> {
                 came: None,
             };
             let opened = match self.unpack(&mut reader, &head, &got.path) {
-                Ok(()) => clip::open_as(&got, &name),
+                Ok(()) => clip::open_as(&got, &name, &self.options.workers),
                 Err(fail) => Err(fail),
             };
             let stems = rows.iter().filter_map(|(row, _)| mirror.stems.get(*row));

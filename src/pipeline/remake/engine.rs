@@ -71,34 +71,13 @@ impl<'a> Engine<'a> {
     pub(crate) fn settle(&mut self, index: u32, work: Work) -> Result<ControlFlow<()>> {
         self.reach(index)?;
         let clip = self.old.plan.clip(index);
-        let (row, failure) = match work {
-            Work::Sample(sample, facts) => {
-                self.open_at(index)?;
-                self.advance(index)?;
-                let bytes = sample.blob_bytes();
-                match self.append(index, Piece::Made(&sample))? {
-                    Ok((shard, extent)) => {
-                        let mut row = OutcomeRow::done(clip, index, &extent, bytes, facts);
-                        (row.shard, row.offset) = (Some(shard), Some(extent.offset));
-                        (row, None)
-                    }
-                    Err(e) => (OutcomeRow::failed(clip, index, &e), Some(e)),
-                }
-            }
-            Work::Placed {
-                place,
-                extent,
-                bytes,
-                facts,
-            } => {
-                let mut row = OutcomeRow::done(clip, index, &extent, bytes, facts);
-                row.path = Some(place);
-                (row, None)
-            }
-            Work::Skipped(reason) => (OutcomeRow::skipped(clip, index, &reason), None),
-            Work::Left => return Ok(ControlFlow::Break(())),
-            Work::Failed(e) => (OutcomeRow::failed(clip, index, &e), Some(e)),
-            Work::Fatal(e) => return Err(e),
+        let settled = work.settle(clip, index, |sample| {
+            self.open_at(index)?;
+            self.advance(index)?;
+            self.append(index, Piece::Made(sample))
+        })?;
+        let Some((row, failure)) = settled else {
+            return Ok(ControlFlow::Break(()));
         };
         if row.outcome != Outcome::Done && self.lost.contains(&index) {
             self.open_at(index)?;

@@ -42,25 +42,7 @@ impl Old {
         let path = dir.join(SAMPLES);
         let file = File::open(&path).map_err(Error::io("cannot open", &path))?;
         let rows: Vec<OutcomeRow> = OutcomeRow::read_all(file, &path).collect::<Result<_>>()?;
-        let inside = |place: &String| kpack_formats::check_key(place).is_ok();
-        if let Some(place) = rows
-            .iter()
-            .filter_map(|row| row.path.as_ref())
-            .find(|p| !inside(p))
-        {
-            return Err(Error::Input {
-                path,
-                message: format!("{place:?} is no place in its folder"),
-            });
-        }
-        let shards = rows.iter().filter_map(|row| row.shard.as_ref());
-        let known: HashSet<&String> = dataset.shards.iter().map(|shard| &shard.name).collect();
-        if let Some(name) = shards.into_iter().find(|name| !known.contains(name)) {
-            return Err(Error::Input {
-                path,
-                message: format!("a row names the shard {name:?}, the manifest does not"),
-            });
-        }
+        check_places(&rows, &dataset, &path)?;
         let input = Input {
             rows: rows.iter().map(OutcomeRow::to_row).collect(),
             classes: classes(dir)?,
@@ -88,6 +70,7 @@ impl Old {
                 dir.display()
             )));
         }
+        check_indexes(&rows, &plan, &path)?;
         Ok(Old {
             dir: dir.to_owned(),
             dataset,
@@ -111,6 +94,51 @@ impl Old {
     pub(crate) fn row(&self, index: u32) -> &OutcomeRow {
         &self.rows[self.plan.row(index) as usize]
     }
+}
+
+/// That rows name no place outside the dataset, and no shard that its manifest does not know.
+fn check_places(rows: &[OutcomeRow], dataset: &Dataset, path: &Path) -> Result<()> {
+    let fault = |message| Error::Input {
+        path: path.to_owned(),
+        message,
+    };
+    let mut places = rows.iter().filter_map(|row| row.path.as_ref());
+    if let Some(place) = places.find(|place| kpack_formats::check_key(place).is_err()) {
+        return Err(fault(format!("{place:?} is no place in its folder")));
+    }
+    let mut shards = rows.iter().filter_map(|row| row.shard.as_ref());
+    let known: HashSet<&String> = dataset.shards.iter().map(|shard| &shard.name).collect();
+    if let Some(name) = shards.find(|name| !known.contains(name)) {
+        let message = format!("a row names the shard {name:?}, the manifest does not");
+        return Err(fault(message));
+    }
+    Ok(())
+}
+
+/// That rows stand where the plan puts them: a plan index of a row leads back to it.
+fn check_indexes(rows: &[OutcomeRow], plan: &Plan, path: &Path) -> Result<()> {
+    let mut planned = vec![None; rows.len()];
+    for index in 0..plan.len() {
+        planned[plan.row(index) as usize] = Some(index);
+    }
+    let other = rows.iter().zip(planned).enumerate();
+    match other.into_iter().find(|(_, (row, at))| row.index != *at) {
+        None => Ok(()),
+        Some((n, (row, at))) => Err(Error::Input {
+            path: path.to_owned(),
+            message: format!(
+                "line {}: the row of key {} says plan index {}, the plan {}",
+                n + 1,
+                row.key,
+                text(row.index),
+                text(at)
+            ),
+        }),
+    }
+}
+
+fn text(index: Option<u32>) -> String {
+    index.map_or_else(|| "none".to_owned(), |index| index.to_string())
 }
 
 impl OldTarget {

@@ -119,14 +119,19 @@ pub fn repair<S: Default + Send>(
     }
     engine.end()?;
     let lost = told(&old, &lost, &engine.rows);
-    let mut remade = Remade::new(&old, engine);
-    place(&old, &folder, &remade, &lost)?;
+    let remade = Remade::new(&old, engine);
+    finish(&old, &folder, remade, lost)
+}
+
+/// Puts the new dataset together: what is whole, what was made again, the files that tell of them.
+fn finish(old: &Old, folder: &Folder, mut remade: Remade, lost: Vec<Lost>) -> Result<Repaired> {
+    place(old, folder, &remade, &lost)?;
     old.target().sync()?;
-    remade.write_files(&old, &folder)?;
-    sync_folder(out)?;
-    write_dataset(&folder, &remade.dataset)?;
-    sync_folder(out)?;
-    crate::pipeline::enter::remove_work(&folder)?;
+    remade.write_files(old, folder)?;
+    sync_folder(&folder.out)?;
+    write_dataset(folder, &remade.dataset)?;
+    sync_folder(&folder.out)?;
+    crate::pipeline::enter::remove_work(folder)?;
     let gone = lost.len() as u64;
     Ok(Repaired {
         whole: old.dataset.counts.done.saturating_sub(gone),

@@ -51,7 +51,7 @@ pub(super) fn cut(input: &mut Input, track: &Track, span: Span) -> media::Result
     let from = (span.start.nanos() - lead).max(0);
     input.seek(track, Time::from_nanos(from))?;
     let mut sound = match &sound_track {
-        Some(sound_track) => Some(sound_part(input, sound_track, span)?.0),
+        Some(sound_track) => Some(sound_part(input, sound_track, span, "aac")?.0),
         None => None,
     };
     let packets = match read(input, track, span, &mut sound)? {
@@ -313,7 +313,9 @@ impl Joined {
             size: (track.shown_width(), track.shown_height()),
             errors: 0,
             encoded: Some(self.encoded),
-            note: None,
+            fps: None,
+            dropped: None,
+            notes: Vec::new(),
         })
     }
 }
