@@ -19,7 +19,7 @@ help:
 	@echo 'make conformance       read kpack output with webdataset, tfrecord, tarfile, GNU tar; lists with mmaction2, pandas'
 	@echo 'make conformance-full  the same with TensorFlow, DALI, mosaicml-streaming, OpenCV and torchcodec besides'
 	@echo 'make bench             kpack beside other tools, on the same clips in the same run'
-	@echo 'make bench-read        reading and decoding beside webdataset, tfrecord, MDS, decord, PyAV .., on the same shards'
+	@echo 'make bench-read        reading, converting and decoding beside DALI, webdataset, tf.data, cp, torchcodec .., on the same bytes'
 	@echo 'make bench-memory      peak memory with many clips and with a two-hour video'
 	@echo 'make bench-plan        time and memory of planning 650,000 rows against as many files'
 	@echo 'make bench-verify      kpack verify beside reading and hashing the same bytes'

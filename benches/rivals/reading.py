@@ -40,6 +40,28 @@ def numbers(total, chance):
     return list(range(start, min(start + span, total), options.stride))
 
 
+def turns(clips):
+    """Clips in random order, each as often as the others, and places in them, spread evenly: as kpack bench read takes them, so that all decode as much."""
+    order = random.Random(1).sample(range(len(clips)), len(clips))
+    return [(clips[order[i % len(clips)]], i * 0.6180339887498949 % 1) for i in range(options.clips)]
+
+
+def batches(pipe):
+    """Runs a pipeline of DALI whose reader is named "reader" through its shards."""
+    pipe.build()
+    count = pipe.reader_meta("reader")["epoch_size"]
+
+    def once():
+        samples = size = 0
+        while samples < count:
+            outputs = pipe.run()
+            samples += len(outputs[0])
+            size += sum(sum(shape[0] if shape else 0 for shape in output.shape()) for output in outputs)
+        return samples, size
+
+    measure(once)
+
+
 def clips(decode):
     """Decodes frames of random clips. `decode` gets a video's bytes and a number in [0, 1), and gives its frames' number.
 
@@ -49,8 +71,7 @@ def clips(decode):
     for path in files(".tar"):
         with tarfile.open(path) as tar:
             places += [(path, m.offset_data, m.size) for m in tar if m.name.endswith(".mp4")]
-    chance = random.Random(1)
-    chosen = [(*places[i % len(places)], chance.random()) for i in chance.sample(range(10**6), options.clips)]
+    chosen = [(*place, at) for place, at in turns(places)]
     opened = {path: open(path, "rb") for path in {place[0] for place in chosen}}
 
     def once():

@@ -1,8 +1,8 @@
 //! CRC-32C of bytes, and of two pieces joined without looking at the bytes again.
 //!
-//! All of kpack hashes through here, so that what hashes can be changed in one place. Where the
-//! processor has them, `crc-fast` folds with carry-less multiplications of 512 bits, else of 128 bits
-//! beside the CRC instruction, else it looks up tables.
+//! All of kpack hashes through here. Where the processor multiplies 512 bits without carry
+//! (VPCLMULQDQ), `crc-fast` does it: at twice the speed of `crc32c`, which is the faster of the two
+//! elsewhere (the CRC instruction, else tables).
 //!
 //! A checksum is a polynomial over GF(2), stored with the highest power in bit 0. Appending n bytes
 //! multiplies the first piece's checksum by x^(8n) modulo the Castagnoli polynomial, which takes
@@ -40,16 +40,34 @@ const fn mul(a: u32, mut b: u32) -> u32 {
 
 /// CRC-32C (Castagnoli) of `bytes`; 0 of none.
 pub fn crc32c(bytes: &[u8]) -> u32 {
-    crc_fast::crc32_iscsi(bytes)
+    match multiplies_512_bits() {
+        true => crc_fast::crc32_iscsi(bytes),
+        false => ::crc32c::crc32c(bytes),
+    }
 }
 
 /// CRC-32C of a piece whose checksum is `crc` with `bytes` behind it.
 pub fn crc32c_append(crc: u32, bytes: &[u8]) -> u32 {
+    if !multiplies_512_bits() {
+        return ::crc32c::crc32c_append(crc, bytes);
+    }
     let state = u64::from(!crc);
     let mut digest = Digest::new_with_init_state(CrcAlgorithm::Crc32Iscsi, state);
     digest.update(bytes);
     // A checksum of 32 bits stands in the lower half.
     (digest.finalize() & 0xffff_ffff) as u32
+}
+
+/// Asks the processor once; the answer is kept.
+#[cfg(target_arch = "x86_64")]
+fn multiplies_512_bits() -> bool {
+    use std::arch::is_x86_feature_detected as has;
+    has!("avx512vl") && has!("vpclmulqdq")
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn multiplies_512_bits() -> bool {
+    false
 }
 
 /// CRC-32C of two pieces joined, from their own checksums and the length of the second in bytes.
@@ -90,6 +108,8 @@ mod tests {
                 let appended = crc32c_append(0x1234_5678, part);
                 let theirs = ::crc32c::crc32c_append(0x1234_5678, part);
                 assert_eq!(appended, theirs, "{begin} {length}");
+                // Right also where it is not used.
+                assert_eq!(crc_fast::crc32_iscsi(part), ::crc32c::crc32c(part));
             }
         }
     }

@@ -8,8 +8,10 @@ use bytes::Bytes;
 use crate::crc::{crc32c, crc32c_append, crc32c_join};
 use crate::{Blob, Error, Result, ShardInfo};
 
-/// What is gathered before it goes to the operating system; blobs of this size go straight.
+/// What is gathered before it goes to the operating system.
 const BUFFER: usize = 1 << 20;
+/// Blobs of this size go straight: a copy of them costs more than another call.
+const STRAIGHT: usize = 64 << 10;
 /// From here on joining two checksums is cheaper than hashing the bytes a second time.
 const JOIN: usize = 16 << 10;
 
@@ -109,7 +111,7 @@ impl Log {
     fn bytes(&mut self, bytes: &Bytes) -> Result<u32> {
         self.settle();
         let crc = crc32c(bytes);
-        if bytes.len() >= BUFFER {
+        if bytes.len() >= STRAIGHT {
             self.flush()?;
             self.write(bytes)?;
         } else {

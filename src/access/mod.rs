@@ -18,7 +18,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use kpack_formats::{Format, IndexReader, Limits, ReadOptions, Sample};
+use kpack_formats::{Format, IndexEntry, IndexReader, Limits, ReadOptions, Sample};
 
 use crate::mmap::{Walk, map};
 use crate::{Error, Result, bounded};
@@ -76,30 +76,44 @@ pub fn look_up(shards: &[PathBuf], wanted: Wanted<'_>) -> Result<Lookup> {
             return Ok(Lookup::NoIndex);
         };
         let place = |e: kpack_formats::Error| e.path(&kidx(shard));
-        let (mut number, mut found) = (first, None);
-        while let Some(mut entry) = index.next_brief().map_err(place)? {
-            let this = match wanted {
-                Wanted::Key(key) => entry.key == key,
-                Wanted::Index(index) => index == number,
-            };
-            if this && found.is_none() {
-                index.read_tables(&mut entry).map_err(place)?;
-                found = Some((number, entry));
-            }
-            number += 1;
-        }
         let length = fs::metadata(shard)
             .map_err(Error::io("cannot examine", shard))?
             .len();
-        if index.shard_bytes() != Some(length) {
+        let (samples, bytes) = index.totals().map_err(place)?;
+        if bytes != length {
             return Ok(Lookup::NoIndex);
         }
-        if let Some((number, entry)) = found {
+        let next = first + samples;
+        if !matches!(wanted, Wanted::Index(index) if index >= next)
+            && let Some((number, entry)) = search(&mut index, first, wanted).map_err(place)?
+        {
             return read(shard, number, &entry);
         }
-        first = number;
+        first = next;
     }
     Ok(Lookup::Absent)
+}
+
+/// Reads the index of a shard, whose first sample is number `first` of all, up to the sample that is
+/// wanted. Keys are stored as their difference from the one before, so there is no way around those.
+fn search(
+    index: &mut IndexReader,
+    first: u64,
+    wanted: Wanted<'_>,
+) -> kpack_formats::Result<Option<(u64, IndexEntry)>> {
+    let mut number = first;
+    while let Some(mut entry) = index.next_brief()? {
+        let this = match wanted {
+            Wanted::Key(key) => entry.key == key,
+            Wanted::Index(index) => index == number,
+        };
+        if this {
+            index.read_tables(&mut entry)?;
+            return Ok(Some((number, entry)));
+        }
+        number += 1;
+    }
+    Ok(None)
 }
 
 fn kidx(shard: &Path) -> PathBuf {

@@ -12,9 +12,6 @@ use crate::mmap::{Ahead, Walk, map, map_ahead};
 use crate::verify::index::path_of;
 use crate::{Error, Result};
 
-/// From this length in bytes on, one call that maps all of a sample is cheaper than page by page.
-pub(crate) const LARGE: u64 = 128 << 10;
-
 /// The samples of some shards, numbered from 0 through all of them in their order.
 ///
 /// A shard is mapped when its first sample is read and stays so; a sample's blobs are slices of it.
@@ -124,9 +121,6 @@ impl Dataset {
             return Err(Error::usage(format!("there is no sample {number}")));
         };
         let mapped = open.mapped()?;
-        if place.length >= LARGE {
-            mapped.ahead.populate(place.offset, place.length);
-        }
         let range = place.offset as usize..(place.offset + place.length) as usize;
         let extent = mapped.bytes.slice(range);
         let path = &open.shard.found.path;

@@ -47,7 +47,6 @@ use kpack_formats::Sample;
 pub use dataset::Dataset;
 pub use state::State;
 
-pub(crate) use dataset::LARGE;
 pub(crate) use order::Order;
 pub(crate) use shard::{Place, Shard};
 

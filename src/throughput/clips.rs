@@ -46,7 +46,7 @@ pub(super) fn random(
     crc: bool,
     seed: u64,
 ) -> Result<Pass> {
-    let (order, places) = (Order::new(dataset.len(), seed), Order::new(1 << 32, !seed));
+    let order = Order::new(dataset.len(), seed);
     /// Clips that a thread takes at a time.
     const STEP: u64 = 4;
     let steps = take.clips.div_ceil(STEP) as usize;
@@ -60,7 +60,7 @@ pub(super) fn random(
             let begun = std::time::Instant::now();
             let number = order.item(clip % dataset.len());
             let sample = dataset.get(number, !crc)?;
-            let chance = places.item(clip & 0xffff_ffff) as f64 / f64::from(u32::MAX);
+            let chance = place(clip, seed);
             let frames = one(&sample, take, chance, &mut tools).map_err(|e| {
                 Error::Format(kpack_formats::Error::corrupt(e.to_string()).key(&sample.key))
             })?;
@@ -75,6 +75,13 @@ pub(super) fn random(
         0 => Err(Error::usage("no sample has a video or pictures to decode")),
         _ => Ok(pass),
     }
+}
+
+/// Where in its sample clip `clip` begins: from 0 to 1, spread evenly however few there are, so that
+/// two programs that take as many clips decode about as many frames.
+fn place(clip: u64, seed: u64) -> f64 {
+    const GOLDEN: f64 = 0.618_033_988_749_894_9;
+    (clip as f64 * GOLDEN + (seed % 1000) as f64 / 1000.0).fract()
 }
 
 /// Decodes a clip's frames and gives their number; 0 where there is nothing to decode.

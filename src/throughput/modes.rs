@@ -11,7 +11,7 @@ use kpack_formats::{Blob, ReadOptions, Sample};
 
 use super::corpus::Corpus;
 use super::{Pass, Task};
-use crate::loader::{LARGE, Place, Shard};
+use crate::loader::{Place, Shard};
 use crate::mmap::{Ahead, Walk, map_ahead};
 use crate::pipeline::shuffle;
 use crate::{Error, Result};
@@ -117,12 +117,12 @@ pub(super) fn shuffled(corpus: &Corpus, task: &Task) -> Result<Pass> {
         let Some(shard) = order.get(number).and_then(|i| corpus.shards.get(*i)) else {
             return Ok(());
         };
-        let (bytes, ahead) = open(shard, Walk::Parts)?;
+        let (bytes, _) = open(shard, Walk::Parts)?;
         let mut samples: Vec<usize> = (0..shard.places.len()).collect();
         shuffle(&mut samples, task.seed ^ number as u64);
         let mut begun = Instant::now();
         for sample in samples {
-            let length = one(shard, task, (&bytes, &ahead), sample)?;
+            let length = one(shard, task, &bytes, sample)?;
             begun = count(pass, length, begun);
         }
         Ok(())
@@ -131,11 +131,8 @@ pub(super) fn shuffled(corpus: &Corpus, task: &Task) -> Result<Pass> {
 
 /// Every sample once, anywhere.
 pub(super) fn random(corpus: &Corpus, task: &Task) -> Result<Pass> {
-    let mapped: Result<Vec<(Bytes, Ahead)>> = corpus
-        .shards
-        .iter()
-        .map(|shard| open(shard, Walk::Parts))
-        .collect();
+    let bytes = |shard| Ok(open(shard, Walk::Parts)?.0);
+    let mapped: Result<Vec<Bytes>> = corpus.shards.iter().map(bytes).collect();
     let mapped = mapped?;
     let mut order: Vec<(u32, u32)> = Vec::new();
     for (i, shard) in corpus.shards.iter().enumerate() {
@@ -149,11 +146,10 @@ pub(super) fn random(corpus: &Corpus, task: &Task) -> Result<Pass> {
         let mut begun = Instant::now();
         for (i, n) in steps.get(number).copied().unwrap_or_default() {
             let at = *i as usize;
-            let (Some(shard), Some((bytes, ahead))) = (corpus.shards.get(at), mapped.get(at))
-            else {
+            let (Some(shard), Some(bytes)) = (corpus.shards.get(at), mapped.get(at)) else {
                 continue;
             };
-            let length = one(shard, task, (bytes, ahead), *n as usize)?;
+            let length = one(shard, task, bytes, *n as usize)?;
             begun = count(pass, length, begun);
         }
         Ok(())
@@ -193,13 +189,10 @@ pub(super) fn count(pass: &mut Pass, length: u64, begun: Instant) -> Instant {
 }
 
 /// Reads the sample of this number alone and gives the length of its extent.
-fn one(shard: &Shard, task: &Task, (bytes, ahead): (&Bytes, &Ahead), number: usize) -> Result<u64> {
+fn one(shard: &Shard, task: &Task, bytes: &Bytes, number: usize) -> Result<u64> {
     let Some(Place { offset, length, .. }) = shard.places.get(number) else {
         return Ok(0);
     };
-    if *length >= LARGE {
-        ahead.populate(*offset, *length);
-    }
     let extent = bytes.slice(*offset as usize..(offset + length) as usize);
     let Some(read) = shard.found.format.read else {
         return Ok(0);

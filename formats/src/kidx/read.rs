@@ -1,7 +1,7 @@
 //! The index reader.
 
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{BufReader, Read, Seek, SeekFrom};
 
 use crate::crc::crc32c;
 use crate::kidx::coding::{take, take_place, take_text};
@@ -67,6 +67,29 @@ impl IndexReader {
     /// Length of the shard in bytes before compression; known when the last entry has been read.
     pub fn shard_bytes(&self) -> Option<u64> {
         self.shard_bytes
+    }
+
+    /// Number of samples, and bytes of the shard before compression, as the end of the index tells them
+    /// without the entries before it. Reading goes on where it was.
+    ///
+    /// # Errors
+    /// [`crate::Kind::Corrupt`] where the index does not end in them, [`crate::Kind::Io`].
+    pub fn totals(&mut self) -> Result<(u64, u64)> {
+        let mut end = [0; 24];
+        let io = |e| Error::io("cannot read the index", e);
+        let here = self.source.stream_position().map_err(io)?;
+        let length = self.source.seek(SeekFrom::End(0)).map_err(io)?;
+        let at = length.checked_sub(24).filter(|at| *at >= 8);
+        let at = at.ok_or_else(|| torn(length))?;
+        self.source.seek(SeekFrom::Start(at)).map_err(io)?;
+        read_whole(&mut self.source, &mut end, at)?;
+        self.source.seek(SeekFrom::Start(here)).map_err(io)?;
+        let (frame, tail) = end.split_at(8);
+        if frame[..4] != [0; 4] || frame[4..] != crc32c(tail).to_le_bytes() {
+            return Err(torn(at));
+        }
+        let number = |i: usize| (0..8).fold(0, |n, k| n | u64::from(tail[i + k]) << (8 * k));
+        Ok((number(0), number(8)))
     }
 
     /// The next sample; `None` behind the last one, once the tail has confirmed their number.

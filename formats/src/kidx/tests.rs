@@ -241,3 +241,24 @@ fn indexes_of_version_1_are_read_and_continued() {
     file.read_to_end(&mut again).unwrap();
     assert_eq!(again, bytes);
 }
+
+#[test]
+fn the_end_tells_the_totals_before_the_entries_are_read() {
+    let entries = entries();
+    let bytes = written(&entries);
+    let mut index = reader(&bytes).unwrap();
+    assert_eq!(index.totals().unwrap(), (6, 99));
+    for entry in &entries {
+        assert_eq!(index.totals().unwrap(), (6, 99));
+        assert_eq!(index.next_entry().unwrap().unwrap().key, entry.key);
+    }
+    for cut in 8..bytes.len() {
+        let mut torn = reader(&bytes[..cut]).unwrap();
+        assert!(torn.totals().is_err(), "cut to {cut}");
+    }
+    for at in bytes.len() - 24..bytes.len() {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 1;
+        assert!(reader(&damaged).unwrap().totals().is_err(), "byte {at}");
+    }
+}

@@ -87,12 +87,14 @@ fn octal(field: &mut [u8], mut value: u64) {
 
 /// The checksum over unsigned and, as some old writers have it, over signed bytes.
 fn sums(block: &Block) -> (u32, i32) {
-    let mut sums = (8 * 32, 8 * 32);
-    for b in block[..148].iter().chain(&block[156..]) {
-        sums.0 += u32::from(*b);
-        sums.1 += i32::from(b.cast_signed());
-    }
-    sums
+    let sum = |bytes: &[u8]| bytes.iter().map(|b| u32::from(*b)).sum::<u32>();
+    let high = |bytes: &[u8]| bytes.iter().map(|b| i32::from(b >> 7)).sum::<i32>();
+    // Simple loops over the whole block, which take a fraction of the time of one that leaves out
+    // the field in its middle.
+    let own = &block[148..156];
+    let unsigned = sum(block) - sum(own) + 8 * 32;
+    let negative = high(block) - high(own);
+    (unsigned, unsigned.cast_signed() - 256 * negative)
 }
 
 /// Whether the block's checksum is right.
@@ -170,6 +172,18 @@ mod tests {
             + 8 * 32;
         expected[148..154].copy_from_slice(format!("{sum:06o}").as_bytes());
         assert_eq!(out, expected);
+    }
+
+    #[test]
+    fn sums_leave_out_their_own_field_and_know_signed_bytes() {
+        let mut block = [0; BLOCK];
+        for (i, byte) in block.iter_mut().enumerate() {
+            *byte = (i * 7) as u8;
+        }
+        let others = || block[..148].iter().chain(&block[156..]);
+        let unsigned: u32 = others().map(|b| u32::from(*b)).sum();
+        let signed: i32 = others().map(|b| i32::from(b.cast_signed())).sum();
+        assert_eq!(sums(&block), (unsigned + 256, signed + 256));
     }
 
     #[test]
