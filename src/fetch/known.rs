@@ -95,7 +95,8 @@ pub(super) fn adopt(
             Some(folders + below?)
         });
         let mut places = std::iter::once(stem.clone()).chain(places);
-        let Some(found) = places.find_map(|place| present.row(&row.clip, &place, (media, workers))) else {
+        let from = (media, workers);
+        let Some(found) = places.find_map(|place| present.row(&row.clip, &place, from)) else {
             return Ok(());
         };
         let ours = known.get(&identity_of(&row.clip));

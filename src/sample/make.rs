@@ -38,8 +38,7 @@ impl std::fmt::Debug for Tools {
 impl Tools {
     /// Tools whose pictures go to `outlet`.
     pub(crate) fn with_outlet(outlet: Box<dyn Outlet>) -> Self {
-        let outlet = Some(outlet);
-        let images = None;
+        let (images, outlet) = (None, Some(outlet));
         Self { images, outlet }
     }
 
