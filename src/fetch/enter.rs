@@ -49,13 +49,13 @@ pub(super) fn enter<'a>(
     let mirrored = (!archives.is_empty()).then(|| mirror::name_of(&archives));
     let mut settled = known::settled(input, &known, media, options, mirrored.as_deref())?;
     let stems = planner.stems(&input.rows);
-    let places = (media, gate.top.as_path());
+    let layout = options.layout;
     known::adopt(
         input,
         &mut settled,
         &known,
-        (&stems, options.layout),
-        places,
+        (&stems, layout),
+        (media, &gate.top),
         &options.workers,
     )?;
     let elsewhere = known::elsewhere(&settled, &stems);
@@ -107,8 +107,12 @@ impl Gate {
     }
 
     /// Removes the folder of what is unfinished: it is empty, unless something is to be continued.
-    /// The last part that leaves does it for all.
-    pub(super) fn leave(self) {
+    /// Where all rows are settled that is parts of answers only; a run that was killed between the
+    /// row of a source's last clip and its removal left the rest. The last part that leaves does it for all.
+    pub(super) fn leave(self, is_settled: bool) {
+        if is_settled {
+            remove_settled(&self.work);
+        }
         let _ = fs::remove_file(self.work.join(LOCK));
         let _ = fs::remove_dir(&self.work);
         drop(self.own);
@@ -124,6 +128,17 @@ impl Gate {
             }
         }
         let _ = fs::remove_dir(&self.top);
+    }
+}
+
+fn remove_settled(work: &Path) {
+    for entry in fs::read_dir(work).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let kind = path.extension().and_then(|extension| extension.to_str());
+        if matches!(kind, Some("clips" | "source" | "ranges" | "member")) {
+            // What stays is removed by the next run.
+            let _ = fs::remove_file(path);
+        }
     }
 }
 

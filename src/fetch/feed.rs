@@ -288,7 +288,7 @@ impl<'a> Feed<'a> {
     /// What ended the run, if something did, such as a full disk.
     pub fn end(self) -> Result<()> {
         self.run.end(self.known)?;
-        self.gate.leave();
+        self.gate.leave(false);
         Ok(())
     }
 }

@@ -79,7 +79,7 @@ pub(super) fn run(
     notes.extend(run.all(progress));
     run.absent(&entered.known, progress)?;
     let mut report = run.end(entered.known)?;
-    entered.gate.leave();
+    entered.gate.leave(report.remaining == 0);
     report.there = there;
     report.seconds = begun.elapsed().as_secs_f64();
     report.notes = notes;

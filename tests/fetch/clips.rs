@@ -132,6 +132,23 @@ fn local_files_and_templates() {
     assert_eq!(ended.code, 2);
 }
 
+/// A run that was killed between the row of the last clip and the removal of its source.
+#[test]
+fn what_a_killed_run_left_of_a_settled_source_is_removed() {
+    let server = Server::start(fs::read(fixture("media/no_audio.mp4")).unwrap());
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    let table = table(dir.path(), "url", [server.url("a.mp4")]);
+    let ended = run(&table, &out, &["--allow-private"]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    for left in ["0123456789abcdef.clips", "0123456789abcdef.source"] {
+        crate::cli::put(&out.join(".kpack"), left, "a");
+    }
+    let ended = run(&table, &out, &["--allow-private"]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert_eq!(files(&out), ["a.mp4"]);
+}
+
 /// Kills of the run below; with KPACK_KILLS=30 it takes about as many seconds.
 fn kills() -> u64 {
     let kills = std::env::var("KPACK_KILLS").ok();

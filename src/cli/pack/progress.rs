@@ -1,13 +1,14 @@
 //! Progress of a run: a bar on a terminal, plain lines every few seconds elsewhere, or nothing.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, stderr};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use kpack::pipeline::Outcome;
 use kpack::progress::Progress;
-use kpack::sample::SampleError;
+use kpack::sample::{Class, SampleError};
 
 use crate::cli::out::{grouped, say};
 use crate::cli::{Common, out};
@@ -29,6 +30,8 @@ pub(crate) struct Watch {
     settled: Cell<u64>,
     before: Cell<u64>,
     failed: Cell<u64>,
+    /// Failures by class.
+    classes: RefCell<BTreeMap<Class, u64>>,
     /// Bytes that came over the network.
     fetched: Cell<u64>,
     /// Key and reason of the first failures.
@@ -51,6 +54,7 @@ impl Watch {
             settled: Cell::new(0),
             before: Cell::new(0),
             failed: Cell::new(0),
+            classes: RefCell::default(),
             fetched: Cell::new(0),
             failures: RefCell::default(),
             notes: RefCell::default(),
@@ -94,12 +98,22 @@ impl Watch {
         }
     }
 
+    /// How many failed, by class.
+    fn failed_so_far(&self) -> String {
+        let classes = self.classes.borrow();
+        let list = classes.iter();
+        let list: Vec<String> = list
+            .map(|(class, n)| format!("{} {}", grouped(*n), class.as_str()))
+            .collect();
+        let classes = match list.is_empty() {
+            true => String::new(),
+            false => format!(" ({})", list.join(", ")),
+        };
+        format!("{} failed{classes}", grouped(self.failed.get()))
+    }
+
     fn message(&self, bar: &ProgressBar) {
-        bar.set_message(format!(
-            "{} failed{}",
-            grouped(self.failed.get()),
-            self.network()
-        ));
+        bar.set_message(format!("{}{}", self.failed_so_far(), self.network()));
     }
 
     fn plain(&self) {
@@ -116,10 +130,10 @@ impl Watch {
             false => String::new(),
         };
         say(format_args!(
-            "{} of {} clips, {rate:.1} clips/s, {} failed{}{left}",
+            "{} of {} clips, {rate:.1} clips/s, {}{}{left}",
             grouped(settled),
             grouped(clips),
-            grouped(self.failed.get()),
+            self.failed_so_far(),
             self.network(),
         ));
     }
@@ -181,6 +195,7 @@ impl Progress for Watch {
     }
 
     fn failed(&self, error: &SampleError) {
+        *self.classes.borrow_mut().entry(error.class).or_insert(0) += 1;
         let mut failures = self.failures.borrow_mut();
         let reason = format!("{} ({})", error.full_reason(), error.class.as_str());
         if self.verbose {
