@@ -111,8 +111,8 @@ fn good_and_bad_files_leave_nothing_behind() {
         if let Some(status) = process.try_wait().unwrap() {
             break status;
         }
-        looks.push(look(id, &mut seen));
         std::thread::sleep(Duration::from_millis(10));
+        looks.push(look(id, &mut seen));
     };
     assert_eq!(status.code(), Some(3));
     let rows = rows(&out);
@@ -160,7 +160,9 @@ fn good_and_bad_files_leave_nothing_behind() {
         last.descriptors <= first.descriptors + 4,
         "{first:?} {last:?}"
     );
-    let all = most(&looks);
+    // At its very first a process still has the descriptors of whoever started it: they are closed
+    // only after it was given its own memory, and with that its number to us.
+    let all = most(&looks[2..]);
     assert!(
         all.descriptors < 40 && all.children <= 3 && all.zombies <= 2,
         "{all:?}"
