@@ -49,6 +49,7 @@ use serde::Serialize;
 pub use feed::{Feed, Located, Supply, anticipate, discard};
 pub use journal::{FetchRow, JOURNAL};
 pub use options::{FetchOptions, PastEnd, YtDlp};
+pub(crate) use ranges::Needed;
 
 use crate::progress::Progress;
 use crate::sample::{Class, Stage};

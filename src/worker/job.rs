@@ -81,6 +81,8 @@ jobs! {
     Shrink(crate::access::Shrink),
     /// Decode all and tell what is seen and heard.
     Watch(crate::verify::WatchMedia),
+    /// Tell which bytes of a file clips need.
+    Needed(crate::fetch::Needed),
     /// Decode pictures and tell how they look.
     Glance(crate::verify::Glance),
 }

@@ -4,6 +4,7 @@
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
 
@@ -243,4 +244,34 @@ fn places_that_lie_behind_the_file_are_not_waited_for() {
         ["ranged/v.mp4", "v.mp4"].map(|path| clips(&server, dir.path(), path, &[(100, 103)]));
     assert_same(&parts, &whole);
     assert_ne!(fates(&parts)["v.mp4"], "done");
+}
+
+#[test]
+fn an_index_that_kills_its_reader_leads_to_the_whole_file() {
+    if !cfg!(debug_assertions) {
+        println!("skipped: faults are heard by debug builds only");
+        return;
+    }
+    let Some(video) = two_minutes() else { return };
+    let server = Server::start(video.to_vec());
+    let dir = tempfile::tempdir().unwrap();
+    let row = format!("{},60,63", server.url("ranged/v.mp4"));
+    let table = table(dir.path(), "url,start,end", [row]);
+    let out = dir.path().join("out");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kpack"));
+    command.arg("fetch").arg(table).arg("-o").arg(&out);
+    command.args(["--allow-private", "-q"]);
+    // The index is asked about under the address of its source, a cut is made under a clip's name.
+    let output = command
+        .env("KPACK_FAULT", "abort=ranged/")
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), &*said), (Some(0), ""));
+    let row = &journal(&out)[0];
+    assert_eq!(row["outcome"], "done", "{row}");
+    assert!(
+        row["bytes_fetched"].as_u64() >= Some(video.len() as u64),
+        "{row}"
+    );
 }

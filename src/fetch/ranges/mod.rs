@@ -24,6 +24,7 @@ use super::table::Got;
 use super::{Fail, FetchOptions};
 use crate::sample::Trim;
 use crate::source::{Span, is_media_head};
+pub(crate) use mp4::Needed;
 use parts::Parts;
 
 /// Bytes that are asked for first: in most files all that stands before the tables of the index.

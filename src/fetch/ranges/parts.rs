@@ -14,6 +14,7 @@ use super::super::Fail;
 use super::super::answer::{first_of, is_other, total_of, validator};
 use super::super::http::header;
 use super::super::net::Net;
+use super::mp4::Needed;
 use super::{HEAD, Halt};
 use crate::sample::Trim;
 
@@ -47,6 +48,13 @@ pub(super) struct Parts<'a, 'b> {
 }
 
 impl<'a, 'b> Parts<'a, 'b> {
+    /// Which bytes are needed, as what is there tells; `None` where it does not.
+    pub(super) fn needed(&self, task: &Needed) -> Option<Vec<Range<u64>>> {
+        let workers = &self.net.options.workers;
+        let (wanted, _) = workers.ask(self.address, &self.file, task).ok()?;
+        wanted
+    }
+
     /// Begins with the answer to a request for the first [`HEAD`] bytes of `address`.
     pub(super) fn begin(
         net: &'a Net<'b>,

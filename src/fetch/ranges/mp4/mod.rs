@@ -12,18 +12,16 @@
 //! no place or length, or the index is of an unusual kind, all of it is fetched.
 
 mod boxes;
+mod needed;
 mod place;
 mod runs;
 mod track;
 
-use std::ops::Range;
-
 use super::Halt;
-use super::parts::{Parts, merged};
-use crate::media::Input;
-use crate::sample::Trim;
+use super::parts::Parts;
 use crate::source::Span;
 use boxes::Found;
+pub(crate) use needed::Needed;
 
 /// Longest index.
 const INDEX: u64 = 64 << 20;
@@ -66,52 +64,11 @@ fn index(parts: &mut Parts<'_, '_>) -> Result<Found, Halt> {
 
 /// The packets that cutting `spans` reads. A `thin` index must tell the place of each.
 fn packets(parts: &mut Parts<'_, '_>, spans: &[Span], thin: bool) -> Result<(), Halt> {
-    let mut input = Input::open(parts.file.clone()).map_err(|_| Halt::Whole)?;
-    let mut wanted = Vec::new();
-    for span in spans {
-        wanted.extend(needed(&mut input, *span, parts.trim).ok_or(Halt::Whole)?);
-    }
-    let is_told = |range: &Range<u64>| range.start > 0 && !range.is_empty();
-    if thin && !wanted.iter().all(is_told) {
-        return Err(Halt::Whole);
-    }
-    drop(input);
-    let wanted = merged(wanted, 0);
+    let task = Needed::new(spans, parts.trim, thin);
+    let wanted = parts.needed(&task).ok_or(Halt::Whole)?;
     let bytes: u64 = wanted.iter().map(|range| range.end - range.start).sum();
     if bytes > parts.total / 2 {
         return Err(Halt::Whole);
     }
     parts.fetch_all(wanted)
-}
-
-/// The bytes of all packets that cutting `span` reads, as the index tells: from the key frame before
-/// its start on, and a little sound around it. `None` where the index does not tell.
-fn needed(input: &mut Input, span: Span, trim: Trim) -> Option<Vec<Range<u64>>> {
-    /// Sound needs a run-up.
-    const LEAD: i64 = 200_000_000;
-    /// Longest packet of sound.
-    const PACKET: i64 = 100_000_000;
-    const TAIL: i64 = 200_000_000;
-    let (video, sound) = (input.video()?.clone(), input.audio().cloned());
-    let (start, end) = (span.start.nanos(), span.end?.nanos());
-    let key = input.landing(&video, span.start);
-    let pictures = input.index(&video);
-    let key = match key {
-        Some(at) => pictures
-            .iter()
-            .position(|(_, _, range)| range.start == at)?,
-        None => 0,
-    };
-    let (begin, _, _) = pictures.get(key)?;
-    // Whole packets are copied from the key frame on, the sound too.
-    let from = match trim {
-        Trim::Copy => *begin,
-        _ => start - LEAD,
-    };
-    let from = from - PACKET;
-    let sounds = sound.map(|track| input.index(&track)).unwrap_or_default();
-    let sounds = sounds.into_iter().filter(|(at, _, _)| *at >= from);
-    let all = pictures.into_iter().skip(key).chain(sounds);
-    let all = all.filter(|(at, _, _)| *at < end + TAIL);
-    Some(all.map(|(_, _, range)| range).collect())
 }
