@@ -1,14 +1,16 @@
 //! Samples in files of their own.
 
 use std::collections::HashSet;
+use std::ffi::CStr;
 use std::fs::File;
-use std::io::{self, ErrorKind, Read as _};
+use std::io::{self, ErrorKind, Read as _, Seek as _};
+use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use kpack_formats::framedir::{self, Listed};
 use kpack_formats::{ReadOptions, crc32c_join};
-use rustix::fs::{Dir, FileType, Mode, OFlags};
+use rustix::fs::{Dir, FileType, Mode, OFlags, RawDir};
 
 use super::decode::{self, Expected};
 use super::{Damage, Report, Unwatched, Watch};
@@ -156,25 +158,37 @@ impl<'a> Inside<'a> {
         Some(opened.map(File::from).map_err(io::Error::from))
     }
 
+    /// How many entries it has.
+    fn count(&self) -> usize {
+        let mut buffer = [MaybeUninit::uninit(); 16 << 10];
+        let mut entries = RawDir::new(&self.folder, &mut buffer);
+        let mut count = 0;
+        while let Some(Ok(entry)) = entries.next() {
+            count += usize::from(!is_dots(entry.file_name()));
+        }
+        count
+    }
+
     /// Files among the frames that the JSON does not know: loaders that count files would count them.
     fn unlisted(self, folder: &Path, listed: &Listed, row: &Expected, report: &mut Report) {
-        let Ok(mut entries) = Dir::new(self.folder) else {
-            return;
-        };
         let is_inside = |file: &&str| {
             let inside = file.strip_prefix(self.stem);
             inside.is_some_and(|file| file.starts_with('/'))
         };
         let files = || listed.files.iter().map(|file| file.file.as_str());
+        // The listed ones were all opened.
+        if self.count() <= files().filter(is_inside).count() {
+            return;
+        }
+        let Ok(mut entries) = Dir::new(self.folder) else {
+            return;
+        };
+        entries.rewind();
         let mut names = Vec::new();
         while let Some(Ok(entry)) = entries.read() {
-            if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
+            if !is_dots(entry.file_name()) {
                 names.push(entry);
             }
-        }
-        // The listed ones were all opened.
-        if names.len() <= files().filter(is_inside).count() {
-            return;
         }
         let known: HashSet<&str> = files().collect();
         let folder = folder.join(self.stem);
@@ -190,6 +204,11 @@ impl<'a> Inside<'a> {
             report.damaged(Damage::of(&path, UNLISTED).key(&row.key));
         }
     }
+}
+
+/// Whether an entry is the folder itself or the one above.
+fn is_dots(name: &CStr) -> bool {
+    matches!(name.to_bytes(), b"." | b"..")
 }
 
 fn json_of(dir: &Path, place: &str) -> PathBuf {
@@ -212,6 +231,16 @@ fn check(
         ErrorKind::NotFound => "the file is missing".to_owned(),
         _ => format!("cannot be opened: {e}"),
     })?;
+    // A file that fits into the buffer and is whole needs one read: there was room for more.
+    if length < buffer.len() as u64 {
+        match file.read(buffer) {
+            Ok(n) if n as u64 == length && kpack_formats::crc32c(&buffer[..n]) == crc32c => {
+                return Ok(());
+            }
+            // What cannot go back is no file, which is said below.
+            _ => drop(file.rewind()),
+        }
+    }
     let meta = rustix::fs::fstat(&file).map_err(|e| unreadable(e.into()))?;
     if !FileType::from_raw_mode(meta.st_mode).is_file() {
         return Err("cannot be opened: is no regular file".to_owned());
