@@ -207,13 +207,23 @@ impl Lookup {
 
 impl Ready {
     /// Takes away an index of another state, before the files that go with it are replaced: none is
-    /// better than one that names the wrong bytes.
+    /// better than one that names the wrong bytes. So it is with one that was left half written, and
+    /// with what SQLite left beside it, which it would write into the next file of that name.
     ///
     /// # Errors
     /// [`Error::Io`].
     pub(super) fn retire(&self) -> Result<()> {
+        let beside = |end: &str| {
+            let mut name = self.path.clone().into_os_string();
+            name.push(end);
+            PathBuf::from(name)
+        };
+        let left = ["-journal", "-wal", "-shm"].map(beside);
+        if self.unchanged && !left.iter().any(|path| path.exists()) {
+            return Ok(());
+        }
         let old = [self.path.with_file_name(UUID), self.path.clone()];
-        for path in old.iter().filter(|_| !self.unchanged) {
+        for path in old.iter().chain(&left) {
             match fs::remove_file(path) {
                 Err(e) if e.kind() != ErrorKind::NotFound => {
                     return Err(Error::io("cannot remove", path)(e));

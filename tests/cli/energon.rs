@@ -152,8 +152,10 @@ fn an_unchanged_dataset_keeps_every_byte_and_another_gets_another_uuid() {
 
     // What was interrupted, or changed by others, is made whole.
     fs::write(meta(dir.path()).join("index.sqlite"), "torn").unwrap();
+    let journal = put(&meta(dir.path()), "index.sqlite-journal", "of the torn one");
     assert_eq!(index(dir.path()).code, 0);
     assert!(files() == before, "other bytes");
+    assert!(!journal.exists(), "SQLite would write it into the new file");
 
     put(dir.path(), "2.tar", plain(&[("d.txt", "4")]));
     assert_eq!(index(dir.path()).code, 0);
