@@ -250,7 +250,8 @@ impl Ready {
 
 /// For `map_err`: SQLite could not write the file that will be `path`.
 fn failed(path: &Path) -> impl Fn(rusqlite::Error) -> Error {
-    move |e| Error::io("cannot write", path)(std::io::Error::other(e))
+    // As text: its source says the same again.
+    move |e| Error::io("cannot write", path)(std::io::Error::other(e.to_string()))
 }
 
 /// Takes a sample's rows into the digest, each text after its length.
