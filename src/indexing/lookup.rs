@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use kpack_formats::atomic;
 use kpack_formats::indexes::EnergonSample;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use sha2::{Digest, Sha256};
 use tempfile::TempPath;
 
@@ -250,8 +250,14 @@ impl Ready {
 
 /// For `map_err`: SQLite could not write the file that will be `path`.
 fn failed(path: &Path) -> impl Fn(rusqlite::Error) -> Error {
-    // As text: its source says the same again.
-    move |e| Error::io("cannot write", path)(std::io::Error::other(e.to_string()))
+    move |e| {
+        let kind = match e.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => ErrorKind::StorageFull,
+            _ => ErrorKind::Other,
+        };
+        // As text: its source says the same again.
+        Error::io("cannot write", path)(std::io::Error::new(kind, e.to_string()))
+    }
 }
 
 /// Takes a sample's rows into the digest, each text after its length.
