@@ -4,6 +4,9 @@
 mod energon;
 mod lookup;
 mod media;
+mod prepared;
+mod splits;
+mod words;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -41,10 +44,24 @@ pub enum Consumer {
 pub struct Written {
     /// In order of the shards.
     pub files: Vec<PathBuf>,
+    /// Shards that are indexed: those given, and the others of a dataset that Energon knows already.
+    pub shards: usize,
     /// Samples (records) of all shards.
     pub samples: u64,
     /// What the user should know, one line each.
     pub notes: Vec<String>,
+}
+
+/// How indexes are written.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options<'a> {
+    /// Folder of the indexes; beside the shards if there is none.
+    pub out: Option<&'a Path>,
+    /// Threads that read; 0 takes one per core.
+    pub threads: usize,
+    /// For Energon: makes what `.nv-meta` says of shards and splits anew, of the shards given. Otherwise a
+    /// dataset that has it is indexed whole, and its splits are added to.
+    pub overwrite: bool,
 }
 
 /// What one shard gives.
@@ -57,31 +74,31 @@ struct Part {
     bytes: u64,
 }
 
-/// Writes the index files of `shards` for `consumer`, beside them or into `out`, on `threads`
-/// threads.
+/// Writes the index files of `shards` for `consumer`.
 ///
 /// # Errors
-/// [`Error::Usage`] for a shard that the consumer cannot read, two indexes of one name, or a key that
-/// comes twice where the consumer finds samples by key (Energon); [`Error::Format`] for a damaged
-/// shard; [`Error::Io`].
-pub fn write(
-    shards: &[Found],
-    consumer: Consumer,
-    out: Option<&Path>,
-    threads: usize,
-) -> Result<Written> {
+/// [`Error::Usage`] for a shard that the consumer cannot read, two indexes of one name, a key that
+/// comes twice where the consumer finds samples by key (Energon), or a shard that Energon's index
+/// names and that is gone; [`Error::Input`] for lists of Energon that cannot be read;
+/// [`Error::Format`] for a damaged shard; [`Error::Io`].
+pub fn write(shards: &[Found], consumer: Consumer, options: &Options) -> Result<Written> {
+    let Options { out, threads, .. } = *options;
     check(shards, consumer, out)?;
     if let Some(out) = out {
         fs::create_dir_all(out).map_err(Error::io("cannot create folder", out))?;
     }
     if consumer == Consumer::Energon {
-        return energon::write(shards, out, threads);
+        return energon::write(shards, options);
     }
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     let pool = pool.map_err(|e| Error::usage(format!("cannot start {threads} threads: {e}")))?;
     let part = |shard: &Found| index(shard, consumer, out);
     let parts: Result<Vec<Part>> = pool.install(|| shards.par_iter().map(part).collect());
-    let (parts, mut written) = (parts?, Written::default());
+    let parts = parts?;
+    let mut written = Written {
+        shards: shards.len(),
+        ..Written::default()
+    };
     for part in &parts {
         written.samples += part.samples;
         let Some((path, bytes)) = &part.own else {
@@ -149,7 +166,7 @@ fn own_path(shard: &Found, consumer: Consumer, out: Option<&Path>) -> Option<Pat
 }
 
 fn index(shard: &Found, consumer: Consumer, out: Option<&Path>) -> Result<Part> {
-    let (bytes, options) = (plain(shard)?, options());
+    let (bytes, options) = (plain(shard)?, walk());
     let place = |e: kpack_formats::Error| e.path(&shard.path);
     let (content, samples) = if shard.format.name == "tfrecord" {
         let reader = RecordReader::of_bytes(bytes.clone(), &shard.path, &options);
@@ -194,7 +211,7 @@ fn plain(shard: &Found) -> Result<Bytes> {
 }
 
 /// As the other readers go through a shard: up to its first end.
-fn options() -> ReadOptions {
+fn walk() -> ReadOptions {
     ReadOptions {
         concatenated: false,
         unchecked: true,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use kpack::convert::find;
-use kpack::indexing::{self, Consumer};
+use kpack::indexing::{self, Consumer, Options};
 use serde_json::json;
 
 use super::out::{count, say};
@@ -18,7 +18,9 @@ Examples:
   kpack index out --for tfrecord-index -o idx           idx/train-00000-of-00016.index
 
 The bytes are those that wds2idx, tfrecord2idx and wids-index make, the offsets and rows those of energon prepare.
-Energon finds samples by key: if a key comes twice, in one shard or in two, nothing is written.";
+Energon finds samples by key: if a key comes twice, in one shard or in two, nothing is written.
+A dataset that has .nv-meta is indexed whole, whatever shard of it is given. Its split.yaml (or .json) stays as it
+is written, with exclude: and parts; new shards are added to the part of their split.";
 
 /// Write the index files that other readers want, beside the shards
 #[derive(Debug, Args)]
@@ -33,6 +35,9 @@ pub(crate) struct Index {
     /// Folder of the index files [default: beside each shard]
     #[arg(short, long, value_name = "OUT")]
     out: Option<PathBuf>,
+    /// Energon: make .nv-meta anew, of these shards and their own splits (dataset.yaml stays)
+    #[arg(long)]
+    overwrite: bool,
 }
 
 /// Values of `--for`.
@@ -57,7 +62,12 @@ impl Index {
             ConsumerKind::Energon => Consumer::Energon,
             ConsumerKind::TfrecordIndex => Consumer::Tfrecord,
         };
-        let written = indexing::write(&shards, consumer, self.out.as_deref(), common.threads())?;
+        let options = Options {
+            out: self.out.as_deref(),
+            threads: common.threads(),
+            overwrite: self.overwrite,
+        };
+        let written = indexing::write(&shards, consumer, &options)?;
         if common.json {
             let files: Vec<String> = written
                 .files
@@ -65,7 +75,7 @@ impl Index {
                 .map(|p| p.display().to_string())
                 .collect();
             let (samples, notes) = (written.samples, &written.notes);
-            let shards = shards.len();
+            let shards = written.shards;
             let report =
                 json!({ "files": files, "shards": shards, "samples": samples, "notes": notes });
             out::print_json(&report)?;
@@ -82,7 +92,7 @@ impl Index {
             say(format_args!(
                 "{} in {} indexed: {}{more}",
                 count(written.samples, "sample"),
-                count(shards.len() as u64, "shard"),
+                count(written.shards as u64, "shard"),
                 first.unwrap_or_default(),
             ));
         }

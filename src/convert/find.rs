@@ -150,6 +150,11 @@ fn split_of(path: &Path, root: Option<&Path>) -> Option<String> {
     ends.find_map(|word| split_name(word)).map(str::to_owned)
 }
 
+/// The split that the names of a shard's folders and its own say; `path` begins at the dataset.
+pub(crate) fn split_below(path: &Path) -> Option<String> {
+    split_of(path, Some(Path::new("/")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

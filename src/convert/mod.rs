@@ -27,6 +27,7 @@ use rayon::prelude::*;
 use serde_json::Value;
 
 pub use edit::Edits;
+pub(crate) use find::split_below;
 pub use find::{Found, find};
 pub use mds::{MdsOptions, MdsWritten};
 pub use select::Choice;

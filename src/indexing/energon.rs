@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 
@@ -13,7 +13,9 @@ use kpack_formats::webdataset::MemberReader;
 use serde_json::json;
 
 use super::lookup::Lookup;
-use super::{Consumer, Written, options, own_path, plain, relative};
+use super::prepared::{self, Dataset, Kept};
+use super::words::quoted;
+use super::{Consumer, Options, Written, check, own_path, plain, walk};
 use crate::convert::Found;
 use crate::{Error, Result};
 
@@ -34,28 +36,29 @@ enum Step {
 }
 
 /// Nothing is written unless all of it can be.
-pub(super) fn write(shards: &[Found], out: Option<&Path>, threads: usize) -> Result<Written> {
-    let (root, names) = relative(shards, out)?;
-    let meta = root.join(".nv-meta");
-    fs::create_dir_all(&meta).map_err(Error::io("cannot create folder", &meta))?;
-    let written = fill(shards, &names, &meta, out, threads);
+pub(super) fn write(shards: &[Found], options: &Options) -> Result<Written> {
+    let dataset = prepared::dataset(shards, options)?;
+    check(&dataset.shards, Consumer::Energon, options.out)?;
+    let meta = &dataset.meta;
+    fs::create_dir_all(meta).map_err(Error::io("cannot create folder", meta))?;
+    let written = fill(&dataset, options);
     if written.is_err() {
         // A folder that holds something stays.
-        let _ = fs::remove_dir(&meta);
+        let _ = fs::remove_dir(meta);
     }
     written
 }
 
-fn fill(
-    shards: &[Found],
-    names: &[String],
-    meta: &Path,
-    out: Option<&Path>,
-    threads: usize,
-) -> Result<Written> {
+fn fill(dataset: &Dataset, options: &Options) -> Result<Written> {
+    let Dataset {
+        meta,
+        shards,
+        names,
+        ..
+    } = dataset;
     let mut lookup = Lookup::create(&meta.join("index.sqlite"))?;
     let (mut indexes, mut first) = (Vec::with_capacity(shards.len()), 0);
-    read(shards, threads, |shard, step| {
+    read(shards, options.threads, |shard, step| {
         match step {
             Step::Samples(samples) => {
                 lookup.add(names, shard, first, &samples)?;
@@ -70,9 +73,14 @@ fn fill(
     })?;
     let counts = indexes.iter().map(|(_, samples)| *samples);
     let info = info(names.iter().zip(counts.clone()))?;
-    let splits = splits(shards, names);
+    let splits = match &dataset.splits {
+        Some(kept) => kept.text.clone(),
+        None => splits(shards, names),
+    };
     let mut written = Written {
+        shards: shards.len(),
         samples: counts.sum(),
+        notes: dataset.splits.iter().flat_map(notes).collect(),
         ..Written::default()
     };
     let lookup = lookup.finish(&[&info, &splits])?;
@@ -85,12 +93,12 @@ fn fill(
     }
     lookup.retire()?;
     for (shard, (index, _)) in shards.iter().zip(&indexes) {
-        if let Some(path) = own_path(shard, Consumer::Energon, out) {
+        if let Some(path) = own_path(shard, Consumer::Energon, options.out) {
             write_atomic(&path, index)?;
             written.files.push(path);
         }
     }
-    written.files.extend(lists(meta, &info, &splits)?);
+    written.files.extend(lists(dataset, &info, &splits)?);
     written.files.extend(lookup.publish()?);
     Ok(written)
 }
@@ -137,7 +145,7 @@ fn read(
 
 /// Hands on what a shard holds; whether it is taken.
 fn read_one(shard: &Found, sender: &SyncSender<Result<Step>>) -> Result<bool> {
-    let members = MemberReader::of_bytes(plain(shard)?, &shard.path, &options());
+    let members = MemberReader::of_bytes(plain(shard)?, &shard.path, &walk());
     let mut reader = EnergonReader::new(members);
     let (mut samples, mut rows) = (Vec::new(), 0);
     while let Some(sample) = reader.next_sample()? {
@@ -191,35 +199,66 @@ fn splits(shards: &[Found], names: &[String]) -> String {
     yaml
 }
 
-/// Writes what stands in `.nv-meta` beside the tables. A `dataset.yaml` that is there is kept, because
-/// users say in it how samples are cooked.
-fn lists(meta: &Path, info: &str, splits: &str) -> Result<Vec<PathBuf>> {
-    let dataset = "__module__: megatron.energon\n__class__: CrudeWebdataset\n";
+/// What the user should know of a list of splits that was there.
+fn notes(kept: &Kept) -> Vec<String> {
+    let path = kept.path.display();
+    let mut notes = Vec::new();
+    let added = kept.added.iter();
+    let mut added: Vec<String> = added
+        .map(|(split, name)| format!("{name} to {split}"))
+        .collect();
+    if !added.is_empty() {
+        shorten(&mut added);
+        notes.push(format!("{path}: kept, and added {}", added.join(", ")));
+    }
+    if !kept.apart.is_empty() {
+        let mut apart = kept.apart.clone();
+        shorten(&mut apart);
+        let apart = apart.join(", ");
+        notes.push(format!("{path}: in no part, and left so: {apart}"));
+    }
+    notes
+}
+
+/// Of a long list the first few.
+fn shorten(list: &mut Vec<String>) {
+    const SHOWN: usize = 5;
+    let more = list.len().saturating_sub(SHOWN);
+    if more > 1 {
+        list.truncate(SHOWN);
+        list.push(format!("and {more} more"));
+    }
+}
+
+/// Writes what stands in `.nv-meta` beside the tables. What is there of a list of splits is in
+/// `splits`. A `dataset.yaml` that is there is kept, because users say in it how samples are cooked.
+fn lists(dataset: &Dataset, info: &str, splits: &str) -> Result<Vec<PathBuf>> {
+    let cook = "__module__: megatron.energon\n__class__: CrudeWebdataset\n";
+    let meta = &dataset.meta;
+    let split_file = match &dataset.splits {
+        Some(kept) => kept.path.clone(),
+        None => meta.join("split.yaml"),
+    };
     let mut files = Vec::new();
-    for (name, text) in [
-        (".info.json", info),
+    for (path, text) in [
+        (meta.join(".info.json"), info),
         // Read by Energon before version 7; what is JSON is YAML.
-        (".info.yaml", info),
-        ("split.yaml", splits),
-        ("dataset.yaml", dataset),
+        (meta.join(".info.yaml"), info),
+        (split_file, splits),
+        (meta.join("dataset.yaml"), cook),
     ] {
-        let path = meta.join(name);
         let there = path.exists();
-        if (name == "dataset.yaml" && there) || (name == ".info.yaml" && !there) {
+        let same = dataset
+            .splits
+            .as_ref()
+            .is_some_and(|kept| kept.path == path && kept.added.is_empty());
+        let user = path.ends_with("dataset.yaml") && there;
+        let old = path.ends_with(".info.yaml") && !there;
+        if same || user || old {
             continue;
         }
         write_atomic(&path, text.as_bytes())?;
         files.push(path);
     }
     Ok(files)
-}
-
-/// A text as YAML takes it: in quotes unless it is a plain word.
-fn quoted(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '/' | '.');
-    let word = text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.chars().all(plain);
-    match word {
-        true => text.to_owned(),
-        false => json!(text).to_string(),
-    }
 }

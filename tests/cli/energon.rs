@@ -165,7 +165,18 @@ fn an_unchanged_dataset_keeps_every_byte_and_another_gets_another_uuid() {
     let split = put(dir.path(), "val/2.tar", b"");
     fs::rename(dir.path().join("2.tar"), split).unwrap();
     let three = files();
-    assert_eq!(index(dir.path()).code, 0);
+    let ended = index(dir.path());
+    assert_eq!(ended.code, 2, "{}", ended.err);
+    assert!(
+        ended.err.contains("names the shard \"2.tar\""),
+        "{}",
+        ended.err
+    );
+    assert!(files() == three, "other bytes");
+    assert_eq!(
+        kpack(["index", path, "--for", "energon", "--overwrite"]).code,
+        0
+    );
     assert_ne!(files()[3], three[3]);
 }
 
@@ -235,4 +246,125 @@ fn what_energon_knows_of_the_media_stays_while_it_is_true() {
     assert_eq!(ended.code, 0, "{}", ended.err);
     assert!(ended.err.contains("energon prepare-media"), "{}", ended.err);
     assert!(known(open(dir.path())).is_err());
+}
+
+/// A dataset of three shards that is prepared, and its `split.yaml`.
+fn prepared(splits: &str) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    put(dir.path(), "0.tar", plain(&[("a.txt", "1")]));
+    put(dir.path(), "in/1.tar", plain(&[("b.txt", "2")]));
+    put(dir.path(), "in/2.tar", plain(&[("c.txt", "3")]));
+    assert_eq!(index(dir.path()).code, 0);
+    if !splits.is_empty() {
+        put(&meta(dir.path()), "split.yaml", splits);
+    }
+    dir
+}
+
+fn split_file(dir: &Path) -> String {
+    fs::read_to_string(meta(dir).join("split.yaml")).unwrap()
+}
+
+#[test]
+fn one_shard_of_a_prepared_dataset_does_not_shrink_it() {
+    let dir = prepared("");
+    let files = || {
+        let names = [".info.json", "split.yaml", "index.sqlite", "index.uuid"];
+        names.map(|name| fs::read(meta(dir.path()).join(name)).unwrap())
+    };
+    let before = files();
+    for shard in ["0.tar", "in/2.tar"] {
+        let ended = index(&dir.path().join(shard));
+        assert_eq!(ended.code, 0, "{}", ended.err);
+        assert!(files() == before, "{shard}: other bytes");
+    }
+    assert!(!dir.path().join("in/.nv-meta").exists());
+    let new = put(dir.path(), "val-3.tar", plain(&[("d.txt", "4")]));
+    let ended = kpack(["index", new.to_str().unwrap(), "--for", "energon"]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert!(ended.err.contains("4 samples in 4 shards"), "{}", ended.err);
+    assert_eq!(part(dir.path(), "c", "txt"), b"3");
+    assert_eq!(part(dir.path(), "d", "txt"), b"4");
+    let yaml = split_file(dir.path());
+    assert!(
+        yaml.contains("  val:\n  - val-3.tar\n") || yaml.contains("  val: [val-3.tar]\n"),
+        "{yaml}"
+    );
+}
+
+#[test]
+fn hand_written_splits_stay_and_new_shards_are_added_to_them() {
+    let mine = "# my parts\nexclude:\n- 0.tar # noise\nsplit_parts:\n  test: [\"in/{1..1}.tar\"]\n  \
+                more:\n    - in/2.tar\n  val: []\n";
+    let dir = prepared(mine);
+    assert_eq!(index(dir.path()).code, 0);
+    assert_eq!(split_file(dir.path()), mine);
+    for name in ["test/4.tar", "more-5.tar", "val/6.tar", "val/7.tar"] {
+        let key = format!("{}.txt", name.replace('/', "_").replace('.', "_"));
+        put(dir.path(), name, tar(&[(Name::Plain, &key, b"1")]));
+    }
+    let path = dir.path().to_str().unwrap();
+    let ended = kpack(["index", path, "--for", "energon"]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert!(ended.err.contains("test/4.tar to test"), "{}", ended.err);
+    let want = "# my parts\nexclude:\n- 0.tar # noise\nsplit_parts:\n  train:\n  - more-5.tar\n  \
+                test: [\"in/{1..1}.tar\", test/4.tar]\n  more:\n    - in/2.tar\n  \
+                val: [val/6.tar, val/7.tar]\n";
+    assert_eq!(split_file(dir.path()), want);
+    // What was counted and is in no part was taken out by hand.
+    let less = want.replace("  - more-5.tar\n", "  - test/4.tar\n");
+    put(&meta(dir.path()), "split.yaml", less.as_str());
+    let ended = kpack(["index", path, "--for", "energon"]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert!(ended.err.contains("left so: more-5.tar"), "{}", ended.err);
+    assert_eq!(split_file(dir.path()), less);
+    // As --overwrite does not.
+    put(&meta(dir.path()), "dataset.yaml", "mine");
+    assert_eq!(
+        kpack(["index", path, "--for", "energon", "--overwrite"]).code,
+        0
+    );
+    assert!(split_file(dir.path()).contains("- more-5.tar\n"));
+    let cook = fs::read_to_string(meta(dir.path()).join("dataset.yaml")).unwrap();
+    assert_eq!(cook, "mine");
+}
+
+#[test]
+fn lists_that_are_not_read_are_named_and_stay() {
+    for (splits, code, says) in [
+        (
+            "split_parts:\n  train: &all [0.tar]\n",
+            1,
+            "split.yaml: line 2: ",
+        ),
+        (
+            "split_parts:\n  train:\n  - ../x.tar\n",
+            2,
+            "names the shard \"../x.tar\"",
+        ),
+        (
+            "split_parts:\n  train:\n  - gone.tar\n",
+            2,
+            "gone.tar is no file",
+        ),
+        ("exclude: []\n", 1, "has no split_parts"),
+    ] {
+        let dir = prepared(splits);
+        let ended = index(dir.path());
+        assert_eq!(ended.code, code, "{}", ended.err);
+        assert!(ended.err.contains(says), "{}", ended.err);
+        assert!(ended.err.contains("--overwrite"), "{}", ended.err);
+        assert_eq!(split_file(dir.path()), splits);
+    }
+    // As JSON, which Energon reads where there is no YAML.
+    let dir = prepared("");
+    fs::remove_file(meta(dir.path()).join("split.yaml")).unwrap();
+    let text = r#"{"split_parts": {"all": ["0.tar", "in/{1..2}.tar"]}, "exclude": []}"#;
+    let json = put(&meta(dir.path()), "split.json", text);
+    put(dir.path(), "8.tar", plain(&[("h.txt", "8")]));
+    assert_eq!(index(dir.path()).code, 0);
+    assert!(!meta(dir.path()).join("split.yaml").exists());
+    let value: serde_json::Value = serde_json::from_slice(&fs::read(json).unwrap()).unwrap();
+    assert_eq!(value["split_parts"]["all"][1], "in/{1..2}.tar");
+    assert_eq!(value["split_parts"]["train"][0], "8.tar");
 }
