@@ -20,7 +20,8 @@ Examples:
 With --decode all is decoded in child processes that have given up files and network: what crashes its
 decoder, hangs or eats memory is one damage.
 
-Each damage is a line on standard output: shard, key, member, offset, what.
+Each damage is a line on standard output: shard, key, member, offset, what. DALI's index beside a shard is
+held against it. MDS folders are not verified, and a folder that holds nothing is an error.
 
 Exit codes:
   0    every byte is what was written

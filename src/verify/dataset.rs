@@ -32,7 +32,14 @@ pub(super) fn plan(
             report
                 .damage
                 .extend(unfinished.map(|what| Damage::of(dir, what)));
-            return without_manifest(dir, options, is_tree, jobs);
+            if is_tree && look::is_mds(dir) {
+                return Err(Error::usage(format!(
+                    "{}: is a dataset of MosaicML streaming (MDS), which kpack writes and does not \
+                     verify: verify what it was converted from",
+                    dir.display()
+                )));
+            }
+            return without_manifest(dir, options, (is_tree, true), jobs);
         }
         Err(e) => return Err(Error::io("cannot read", &path)(e)),
     };
@@ -41,14 +48,14 @@ pub(super) fn plan(
         let what = "the manifest does not match the checksum at its end";
         report.damaged(Damage::of(&path, what));
         // What it says is not held against the rest.
-        return without_manifest(dir, options, true, jobs);
+        return without_manifest(dir, options, (true, false), jobs);
     }
     let dataset = match Dataset::read(dir) {
         Ok(Some(dataset)) => dataset,
         Ok(None) => return Ok(()),
         Err(Error::Input { message, .. }) => {
             report.damaged(Damage::of(&path, message));
-            return without_manifest(dir, options, true, jobs);
+            return without_manifest(dir, options, (true, false), jobs);
         }
         Err(e) => return Err(e),
     };
@@ -69,8 +76,11 @@ pub(super) fn plan(
         }));
     }
     if !rows_are_whole && dataset.shards.is_empty() {
-        let (dir, decode) = (dir.to_owned(), options.decode);
-        jobs.push(Job::Tree(tree::Tree { dir, decode }));
+        jobs.push(Job::Tree(tree::Tree {
+            dir: dir.to_owned(),
+            decode: options.decode,
+            alone: false,
+        }));
     }
     Ok(())
 }
@@ -183,7 +193,7 @@ fn rows(dir: &Path, dataset: &Dataset, report: &mut Report) -> Result<Rows> {
 fn without_manifest(
     dir: &Path,
     options: &Options,
-    is_tree: bool,
+    (is_tree, alone): (bool, bool),
     jobs: &mut Vec<Job>,
 ) -> Result<()> {
     let shards = look::shards_in(dir)?;
@@ -191,8 +201,11 @@ fn without_manifest(
         jobs.push(Job::Shard(Box::new(Shard::loose(path, options))));
     }
     if shards.is_empty() && is_tree {
-        let (dir, decode) = (PathBuf::from(dir), options.decode);
-        jobs.push(Job::Tree(tree::Tree { dir, decode }));
+        jobs.push(Job::Tree(tree::Tree {
+            dir: PathBuf::from(dir),
+            decode: options.decode,
+            alone,
+        }));
     }
     Ok(())
 }

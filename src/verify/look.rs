@@ -38,6 +38,23 @@ fn is_shard_name(path: &Path) -> bool {
         && extensions.any(|e| name.strip_suffix(e).is_some_and(|stem| stem.ends_with('.')))
 }
 
+/// Whether `dir`, or a folder in it, holds the list of shards of MosaicML streaming.
+pub(crate) fn is_mds(dir: &Path) -> bool {
+    let inside = fs::read_dir(dir).into_iter().flatten().flatten();
+    let folders = inside
+        .map(|entry| entry.path())
+        .filter(|path| path.is_dir());
+    folders.chain([dir.to_owned()]).any(|folder| {
+        let text = bounded::read(&folder.join("index.json"), bounded::MANIFEST);
+        let list = text
+            .ok()
+            .and_then(|text| serde_json::from_slice(&text).ok());
+        list.is_some_and(|list: serde_json::Value| {
+            list.get("version").is_some() && list.get("shards").is_some_and(|s| s.is_array())
+        })
+    })
+}
+
 /// Where the first line begins that cannot be read, in a file of rows.
 pub(crate) fn broken_line(path: &Path, name: &str) -> Option<u64> {
     if name != SAMPLES {

@@ -4,12 +4,14 @@
 //! dataset.json ── its own last field
 //!   ├─ samples.jsonl, labels.txt ── length and crc32c
 //!   └─ shard ── length and crc32c of the file, in one pass ──(differs)──> index: sample by sample, member by member
-//!        └─ shard.kidx ── its own checksums, and against the rows and the shard
+//!        ├─ shard.kidx ── its own checksums, and against the rows and the shard
+//!        └─ shard.idx ── DALI's: each place against the shard
 //! ```
 //!
 //! A shard that is whole is read once and hashed in large pieces; only one that is not is looked
 //! into. Without a manifest the index serves, without an index what the format itself checks.
 
+mod beside;
 mod dataset;
 pub(crate) mod decode;
 pub(crate) mod index;
@@ -168,7 +170,8 @@ impl Report {
 /// decoded in this process.
 ///
 /// # Errors
-/// [`Error::Usage`] for a path that is not there; [`Error::Io`] where the disk refuses.
+/// [`Error::Usage`] for a path that is not there, and for a folder that holds nothing, or what is not
+/// verified here (MDS); [`Error::Io`] where the disk refuses.
 pub fn verify(paths: &[PathBuf], options: &Options, watch: &dyn Watch) -> Result<Report> {
     verify_with(paths, options, &Workers::in_process(), watch)
 }

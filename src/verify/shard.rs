@@ -9,7 +9,7 @@ use kpack_formats::{Compression, Format, ReadOptions, Reading};
 use super::decode::{self, Expected};
 use super::index::{self, Index};
 use super::stream::{self, TAR_END};
-use super::{Damage, Options, Report, Watch};
+use super::{Damage, Options, Report, Watch, beside};
 use crate::pipeline::ShardRecord;
 use crate::worker::Workers;
 use crate::{Error, Result, bounded};
@@ -79,11 +79,8 @@ impl Shard {
             Err(e) => return Err(e),
         };
         report.bytes += bytes;
-        let trailer: &[u8] = if format.name == "webdataset" {
-            &TAR_END
-        } else {
-            &[]
-        };
+        let is_tar = format.name == "webdataset";
+        let trailer: &[u8] = if is_tar { &TAR_END } else { &[] };
         let expected = self.expected(index.as_ref(), trailer);
         match expected {
             Some(expected) if expected == (crc, bytes) => {
@@ -99,6 +96,9 @@ impl Shard {
                 self.look_into(format, index.as_ref(), (bytes, bytes), &mut report)?;
             }
             None => self.read_through(format, &mut report)?,
+        }
+        if is_plain(&self.path) {
+            beside::check(&self.path, is_tar, &mut report);
         }
         if self.decode {
             decode::shard(

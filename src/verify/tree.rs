@@ -16,7 +16,7 @@ use super::decode::{self, Expected};
 use super::{Damage, Report, Unwatched, Watch};
 use crate::pipeline::OutcomeRow;
 use crate::worker::Workers;
-use crate::{Result, bounded};
+use crate::{Error, Result, bounded};
 
 const CHUNK: usize = 256 << 10;
 const UNLISTED: &str = "the sample's JSON does not list this file";
@@ -33,6 +33,8 @@ pub(crate) struct Places {
 pub(crate) struct Tree {
     pub(crate) dir: PathBuf,
     pub(crate) decode: bool,
+    /// Whether nothing else is told of the folder, so that it has to hold a sample.
+    pub(crate) alone: bool,
 }
 
 impl Places {
@@ -266,6 +268,12 @@ impl Tree {
         let mut reader = (format.open)(&self.dir, &ReadOptions::default())?;
         loop {
             match reader.next_sample() {
+                Ok(None) if self.alone && report.samples == 0 && report.is_whole() => {
+                    let dir = self.dir.display();
+                    return Err(Error::usage(format!(
+                        "{dir}: holds no shard and no sample: name the folder in which they lie"
+                    )));
+                }
                 Ok(None) => return Ok(report),
                 Ok(Some(sample)) => {
                     report.samples += 1;

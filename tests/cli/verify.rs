@@ -182,3 +182,28 @@ fn verify_decodes_in_workers_and_outlives_them() {
         );
     }
 }
+
+#[test]
+fn a_folder_without_anything_to_verify_is_no_whole_dataset() {
+    let dir = tempfile::tempdir().unwrap();
+    let (empty, mds) = (dir.path().join("empty"), dir.path().join("mds"));
+    fs::create_dir(&empty).unwrap();
+    let ended = run(&[&"verify", &empty]);
+    assert_eq!(ended.code, 2, "{}", ended.err);
+    assert!(
+        ended.err.contains("holds no shard and no sample"),
+        "{}",
+        ended.err
+    );
+    let clips = clips(dir.path());
+    let out = dir.path().join("tars");
+    assert_eq!(
+        run(&[&"webdataset", &clips, &"-o", &out, &"--in-process", &"-q"]).code,
+        0
+    );
+    let ended = run(&[&"convert", &out, &"-o", &mds, &"--to", &"mds", &"-q"]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let ended = run(&[&"verify", &mds]);
+    assert_eq!(ended.code, 2, "{}", ended.err);
+    assert!(ended.err.contains("MosaicML"), "{}", ended.err);
+}
