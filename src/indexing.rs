@@ -6,6 +6,7 @@ mod lookup;
 mod media;
 mod prepared;
 mod splits;
+mod wids;
 mod words;
 
 use std::collections::BTreeMap;
@@ -15,7 +16,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use kpack_formats::ReadOptions;
 use kpack_formats::atomic::write_atomic;
-use kpack_formats::indexes::{self, Listed, WidsShard};
+use kpack_formats::indexes::{self, Listed};
 use kpack_formats::tfrecord::RecordReader;
 use kpack_formats::webdataset::MemberReader;
 use md5::{Digest, Md5};
@@ -72,6 +73,8 @@ struct Part {
     /// MD5 of the file, where it is asked for.
     md5: String,
     bytes: u64,
+    /// What the user should know, one line each.
+    notes: Vec<String>,
 }
 
 /// Writes the index files of `shards` for `consumer`.
@@ -101,6 +104,7 @@ pub fn write(shards: &[Found], consumer: Consumer, options: &Options) -> Result<
     };
     for part in &parts {
         written.samples += part.samples;
+        written.notes.extend(part.notes.iter().cloned());
         let Some((path, bytes)) = &part.own else {
             continue;
         };
@@ -115,7 +119,7 @@ pub fn write(shards: &[Found], consumer: Consumer, options: &Options) -> Result<
         written.files.push(path.clone());
     }
     if consumer == Consumer::Wids {
-        wids(shards, &parts, out, &mut written)?;
+        written.files.push(wids::write(shards, &parts, out)?);
     }
     Ok(written)
 }
@@ -168,15 +172,21 @@ fn own_path(shard: &Found, consumer: Consumer, out: Option<&Path>) -> Option<Pat
 fn index(shard: &Found, consumer: Consumer, out: Option<&Path>) -> Result<Part> {
     let (bytes, options) = (plain(shard)?, walk());
     let place = |e: kpack_formats::Error| e.path(&shard.path);
+    let mut notes = Vec::new();
     let (content, samples) = if shard.format.name == "tfrecord" {
         let reader = RecordReader::of_bytes(bytes.clone(), &shard.path, &options);
         let (text, records) = indexes::tfrecord2idx(reader)?;
         (text.into_bytes(), records)
     } else {
-        let members = members(&bytes, shard, &options)?;
+        let mut members = members(&bytes, shard, &options)?;
         match consumer {
-            Consumer::Wids => (Vec::new(), indexes::wids_samples(&members)),
+            Consumer::Wids => {
+                let found = indexes::wids_samples(&bytes).map_err(place)?;
+                notes.extend(wids::notes(shard, &bytes, &members, found));
+                (Vec::new(), found.samples)
+            }
             Consumer::Dali | Consumer::Energon | Consumer::Tfrecord => {
+                members.retain(|member| header(&bytes, member).get(156) != Some(&b'7'));
                 let text = indexes::wds2idx(&members).map_err(place)?;
                 let count = text.lines().count().saturating_sub(1) as u64;
                 (text.into_bytes(), count)
@@ -193,6 +203,7 @@ fn index(shard: &Found, consumer: Consumer, out: Option<&Path>) -> Result<Part> 
         samples,
         md5,
         bytes: bytes.len() as u64,
+        notes,
     })
 }
 
@@ -250,17 +261,10 @@ fn relative(shards: &[Found], out: Option<&Path>) -> Result<(PathBuf, Vec<String
     Ok((out.map_or(root, Path::to_owned), names?))
 }
 
-fn wids(shards: &[Found], parts: &[Part], out: Option<&Path>, written: &mut Written) -> Result<()> {
-    let (root, names) = relative(shards, out)?;
-    let shard = |(url, part): (String, &Part)| WidsShard {
-        url,
-        md5sum: part.md5.clone(),
-        nsamples: part.samples,
-        filesize: part.bytes,
-    };
-    let list: Vec<WidsShard> = names.into_iter().zip(parts).map(shard).collect();
-    let path = root.join("shardindex.json");
-    write_atomic(&path, indexes::wids(&list)?.as_bytes())?;
-    written.files.push(path);
-    Ok(())
+/// The header of a member, as far as it is there.
+fn header<'a>(bytes: &'a Bytes, member: &Listed) -> &'a [u8] {
+    let data = usize::try_from(member.data).unwrap_or(usize::MAX);
+    bytes
+        .get(data.saturating_sub(512)..data)
+        .unwrap_or_default()
 }

@@ -11,17 +11,18 @@
 //! of these readers seek in the file itself.
 
 mod energon;
+mod wids;
 
 use std::fmt::Write as _;
 
 use bytes::Bytes;
-use serde::Serialize;
 
 use crate::tfrecord::RecordReader;
 use crate::webdataset::MemberReader;
 use crate::{Error, Result};
 
 pub use energon::{EnergonPart, EnergonReader, EnergonSample};
+pub use wids::{WidsSamples, WidsShard, wids, wids_samples};
 
 /// Where one regular member of a tar lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +54,8 @@ pub fn members(mut reader: MemberReader) -> Result<Vec<Listed>> {
     Ok(all)
 }
 
-/// What DALI's `wds2idx` writes for a tar with these members.
+/// What DALI's `wds2idx` writes for a tar with these members, which should not hold those of type `7`
+/// (contiguous files): it leaves them out.
 ///
 /// # Errors
 /// [`crate::Kind::Unsupported`] for a name with white space, which DALI would misread;
@@ -103,38 +105,44 @@ fn split_as_dali(name: &str) -> (&str, &str) {
     }
 }
 
-/// A name as GNU tar lists it where no locale is set, which is what `wds2idx` reads.
+/// A name as GNU tar lists it in a UTF-8 locale, which is what `wds2idx` reads: Python sees to such a
+/// locale where none is set.
 fn listed_name(name: &[u8]) -> Result<String> {
     let mut text = String::with_capacity(name.len());
-    for b in name {
-        match b {
-            b' ' | b'\n' | b'\r' | b'\t' => {
-                let shown = String::from_utf8_lossy(name);
-                return Err(Error::unsupported(format!(
-                    "member {shown:?} has white space in its name, and DALI's index cannot hold it: \
-                     kpack convert writes names without"
-                )));
+    for chunk in name.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match c {
+                ' ' | '\n' | '\r' | '\t' => {
+                    let shown = String::from_utf8_lossy(name);
+                    return Err(Error::unsupported(format!(
+                        "member {shown:?} has white space in its name, and DALI's index cannot hold \
+                         it: kpack convert writes names without"
+                    )));
+                }
+                '\\' => text.push_str("\\\\"),
+                '\x07' => text.push_str("\\a"),
+                '\x08' => text.push_str("\\b"),
+                '\x0b' => text.push_str("\\v"),
+                '\x0c' => text.push_str("\\f"),
+                c if is_printed(c) => text.push(c),
+                c => octal(c.encode_utf8(&mut [0; 4]).as_bytes(), &mut text),
             }
-            b'\\' => text.push_str("\\\\"),
-            0x21..=0x7e => text.push(char::from(*b)),
-            _ => text.push_str(&format!("\\{b:03o}")),
         }
+        octal(chunk.invalid(), &mut text);
     }
     Ok(text)
 }
 
-/// Key of a member for wids; `None` for one that is no part of a sample.
-fn key_of(name: &[u8]) -> Option<&[u8]> {
-    let base = name.iter().rposition(|b| *b == b'/').map_or(0, |s| s + 1);
-    let dot = name.get(base..)?.iter().position(|b| *b == b'.')?;
-    name.get(..base + dot)
+fn octal(bytes: &[u8], text: &mut String) {
+    for b in bytes {
+        text.push_str(&format!("\\{b:03o}"));
+    }
 }
 
-/// The samples of a tar as wids counts them.
-pub fn wids_samples(members: &[Listed]) -> u64 {
-    let keys: Vec<&[u8]> = members.iter().filter_map(|m| key_of(&m.name)).collect();
-    let changes = keys.windows(2).filter(|pair| pair.first() != pair.last());
-    changes.count() as u64 + u64::from(!keys.is_empty())
+/// Whether tar prints a character as it is. Code points that are not assigned yet count as such.
+fn is_printed(c: char) -> bool {
+    let no_character = u32::from(c) & 0xfffe == 0xfffe;
+    !(c.is_control() || no_character || matches!(c, '\u{2028}' | '\u{2029}'))
 }
 
 /// What `tfrecord2idx` writes, DALI's and that of the tfrecord package alike, and the records.
@@ -149,70 +157,6 @@ pub fn tfrecord2idx(mut reader: RecordReader) -> Result<(String, u64)> {
         records += 1;
     }
     Ok((text, records))
-}
-
-/// A shard in wids' list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct WidsShard {
-    /// Address, or path from the folder of the JSON.
-    pub url: String,
-    /// MD5 of the file, in hexadecimal digits.
-    pub md5sum: String,
-    /// Samples in it.
-    pub nsamples: u64,
-    /// Bytes of the file.
-    pub filesize: u64,
-}
-
-/// What `wids-index create` writes for these shards, named after the first of them.
-///
-/// # Errors
-/// [`crate::Kind::Usage`] without a shard.
-pub fn wids(shards: &[WidsShard]) -> Result<String> {
-    let first = shards
-        .first()
-        .ok_or_else(|| Error::usage("wids lists at least one shard"))?;
-    let mut sorted = shards.to_vec();
-    sorted.sort_by(|a, b| a.url.cmp(&b.url));
-    let mut list = serde_json::Map::new();
-    list.insert("__kind__".into(), "wids-shard-index-v1".into());
-    list.insert("wids_version".into(), 1.into());
-    let wrong = |e| Error::usage(format!("the list cannot be written as JSON: {e}"));
-    let shards = serde_json::to_value(&sorted).map_err(wrong)?;
-    list.insert("shardlist".into(), shards);
-    let name = short_name(&first.url);
-    if !name.is_empty() {
-        list.insert("name".into(), name.into());
-    }
-    let text = serde_json::to_string_pretty(&list).map_err(wrong)?;
-    // Python's json writes ASCII.
-    let mut ascii = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_ascii() {
-            ascii.push(c);
-        } else {
-            let mut units = [0; 2];
-            for unit in c.encode_utf16(&mut units) {
-                ascii.push_str(&format!("\\u{unit:04x}"));
-            }
-        }
-    }
-    Ok(ascii)
-}
-
-/// The different words of a path without its extension that are no numbers, joined by dashes.
-fn short_name(url: &str) -> String {
-    let stem = match url.rsplit_once('.') {
-        Some((stem, extension)) if !stem.is_empty() && !extension.contains('/') => stem,
-        _ => url,
-    };
-    let mut words: Vec<&str> = Vec::new();
-    for word in stem.split(|c: char| !c.is_ascii_alphanumeric() && c != '_') {
-        if !word.bytes().all(|b| b.is_ascii_digit()) && !words.contains(&word) {
-            words.push(word);
-        }
-    }
-    words.join("-")
 }
 
 #[cfg(test)]
@@ -241,7 +185,6 @@ mod tests {
         let text =
             "v1.2 2\njpg 512 64 a.jpg cls 1536 2 a.cls\njpg 2560 64 b.jpg cls 3584 2 b.cls\n";
         assert_eq!(wds2idx(&two).unwrap(), text);
-        assert_eq!(wids_samples(&two), 2);
     }
 
     #[test]
@@ -261,7 +204,9 @@ mod tests {
 
     #[test]
     fn names_are_listed_as_tar_lists_them() {
-        assert_eq!(listed_name("é\\".as_bytes()).unwrap(), "\\303\\251\\\\");
-        assert_eq!(short_name("sets/train-000000.tar"), "sets-train");
+        let name = "é猫\\\u{7}\u{7f}\u{85}\u{2028}\u{fffe}".as_bytes();
+        let want = "é猫\\\\\\a\\177\\302\\205\\342\\200\\250\\357\\277\\276";
+        assert_eq!(listed_name(name).unwrap(), want);
+        assert_eq!(listed_name(b"bad\xe9.jpg").unwrap(), "bad\\351.jpg");
     }
 }

@@ -18,6 +18,7 @@ Examples:
   kpack index out --for tfrecord-index -o idx           idx/train-00000-of-00016.index
 
 The bytes are those that wds2idx, tfrecord2idx and wids-index make, the offsets and rows those of energon prepare.
+wids knows no name of more than 100 bytes, and each name once: a shard that it would not read, or misread, is refused.
 Energon finds samples by key: if a key comes twice, in one shard or in two, nothing is written.
 A dataset that has .nv-meta is indexed whole, whatever shard of it is given. Its split.yaml (or .json) stays as it
 is written, with exclude: and parts; new shards are added to the part of their split.";

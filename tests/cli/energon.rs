@@ -10,13 +10,13 @@ use super::convert::imports::{GNU, USTAR, header, member};
 use super::{kpack, put};
 
 /// How a member's name is written.
-enum Name {
+pub(super) enum Name {
     Plain,
     Gnu,
     Pax,
 }
 
-fn tar(members: &[(Name, &str, &[u8])]) -> Vec<u8> {
+pub(super) fn tar(members: &[(Name, &str, &[u8])]) -> Vec<u8> {
     let mut tar = Vec::new();
     for (kind, name, data) in members {
         match kind {

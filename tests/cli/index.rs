@@ -4,6 +4,8 @@
 use std::fs;
 use std::path::Path;
 
+use super::convert::imports::{USTAR, header, member};
+use super::energon::{Name, tar};
 use super::{kpack, put};
 
 fn packed(dir: &Path, kind: &str, more: &[&str]) -> String {
@@ -70,6 +72,198 @@ fn what_a_consumer_cannot_read_is_refused() {
         assert_eq!(ended.code, 2, "{consumer}: {}", ended.err);
         assert!(ended.err.contains(says), "{}", ended.err);
     }
+}
+
+/// The urls and sample counts that wids is told.
+fn wids_list(folder: &Path) -> Vec<(String, u64)> {
+    let text = fs::read_to_string(folder.join("shardindex.json")).unwrap();
+    let list: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let one = |shard: &serde_json::Value| {
+        let url = shard["url"].as_str().unwrap().to_owned();
+        (url, shard["nsamples"].as_u64().unwrap())
+    };
+    list["shardlist"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(one)
+        .collect()
+}
+
+#[test]
+fn the_paths_that_wids_is_told_lead_to_the_shards() {
+    let dir = tempfile::tempdir().unwrap();
+    let tars = packed(dir.path(), "webdataset", &[]);
+    let list = |out: &str| {
+        let out = dir.path().join(out);
+        let ended = kpack([
+            "index",
+            &tars,
+            "--for",
+            "wids",
+            "-o",
+            out.to_str().unwrap(),
+            "-q",
+        ]);
+        assert_eq!(ended.code, 0, "{}", ended.err);
+        let list = wids_list(&out);
+        for (url, samples) in &list {
+            assert!(out.join(url).is_file(), "{url}");
+            assert_eq!(*samples, 3);
+        }
+        list[0].0.clone()
+    };
+    let in_temporary = dir.path().canonicalize().unwrap() == dir.path();
+    let beside = list("lists/wids");
+    assert!(
+        !in_temporary || beside == "../../webdataset/data-000000.tar",
+        "{beside}"
+    );
+    assert_eq!(list(""), "webdataset/data-000000.tar");
+    assert_eq!(list("webdataset"), "data-000000.tar");
+    // wids would take the .. behind a link for the folder of the link.
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink("lists/wids", dir.path().join("link")).unwrap();
+        assert!(Path::new(&list("link")).is_absolute());
+    }
+}
+
+#[test]
+fn wids_is_told_the_samples_that_it_reads() {
+    let dir = tempfile::tempdir().unwrap();
+    let tar = |names: &[&str]| {
+        let kind = |name: &str| match name.len() > 100 {
+            true => Name::Gnu,
+            false => Name::Plain,
+        };
+        let members = names.iter().map(|name| (kind(name), *name, &b"x"[..]));
+        tar(&members.collect::<Vec<_>>())
+    };
+    let long = format!("{}.jpg", "l".repeat(120));
+    for (names, samples, says) in [
+        (&["a.jpg", "a.cls", "b.jpg"][..], Some(2), "2 samples"),
+        (
+            &["a.jpg", "b.jpg", "a.jpg", "b.jpg"],
+            Some(2),
+            "never reads the last 2 members",
+        ),
+        (&["a.jpg", &long], Some(1), "1 members have other names"),
+        (&[&long], None, "wids sees no sample"),
+        (
+            &["a.jpg", "a.jpg", "b.jpg"],
+            None,
+            "has the name of one before it",
+        ),
+    ] {
+        let shard = put(dir.path(), "s.tar", tar(names));
+        let ended = kpack(["index", shard.to_str().unwrap(), "--for", "wids"]);
+        assert_eq!(ended.code == 0, samples.is_some(), "{}", ended.err);
+        assert!(ended.err.contains(says), "{}", ended.err);
+        if let Some(samples) = samples {
+            assert_eq!(wids_list(dir.path()), [("s.tar".to_owned(), samples)]);
+        }
+    }
+}
+
+#[test]
+fn the_index_of_dali_has_what_its_tool_lists() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut tar = Vec::new();
+    for (name, kind) in [("é.jpg", b'0'), ("cont.jpg", b'7'), ("z.jpg", b'0')] {
+        member(&mut tar, header(name, 1, kind, USTAR), b"x");
+    }
+    tar.resize(tar.len() + 1024, 0);
+    let shard = put(dir.path(), "s.tar", tar);
+    let ended = kpack(["index", shard.to_str().unwrap(), "--for", "dali", "-q"]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let text = fs::read_to_string(dir.path().join("s.idx")).unwrap();
+    assert_eq!(text, "v1.2 2\njpg 512 1 é.jpg\njpg 2560 1 z.jpg\n");
+}
+
+#[test]
+fn an_index_that_would_crash_dali_is_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    for (kind, index) in [
+        ("webdataset", "data-000000.idx"),
+        ("tfrecord", "data-00000-of-00002.idx"),
+    ] {
+        let out = packed(dir.path(), kind, &[]);
+        assert_eq!(kpack(["index", &out, "--for", "dali", "-q"]).code, 0);
+        let ended = kpack(["verify", &out]);
+        assert_eq!((ended.code, &*ended.out), (0, ""), "{}", ended.err);
+        let path = Path::new(&out).join(index);
+        let good = fs::read_to_string(&path).unwrap();
+        let tar = kind == "webdataset";
+        let lines: Vec<&str> = good.lines().collect();
+        let (begin, last) = good
+            .trim_end()
+            .rsplit_once(if tar { '\n' } else { ' ' })
+            .unwrap();
+        let words: Vec<&str> = last.split(' ').collect();
+        let mut broken = Vec::new();
+        if tar {
+            let line = |at: usize, with: &str| {
+                let mut words = words.clone();
+                words[at] = with;
+                format!("{begin}\n{}\n", words.join(" "))
+            };
+            broken.push((line(2, "99999999"), "line 4: offset"));
+            broken.push((
+                line(1, "99999999999999999999"),
+                "line 4: offset or size is no number",
+            ));
+            broken.push((line(1, "513"), "line 4: the shard has no member"));
+            broken.push((format!("{begin}\n\n"), "line 4: does not have"));
+            broken.push((format!("{begin}\n"), "line 1: says 3 samples, and 2 follow"));
+            broken.push((good.replace("v1.2 3", "v1.2 4"), "line 1: says 4"));
+            broken.push((good.replace("v1.2 3", "v1.2 0"), "line 1: says no number"));
+            broken.push((good.replace("v1.2", "v2.0"), "line 1: does not say v1.2"));
+        } else {
+            let n = lines.len();
+            broken.push((format!("{begin} 99999999\n"), "end behind the"));
+            broken.push((
+                format!("{good}0 1\n"),
+                "the shard has no record of 1 bytes at offset 0",
+            ));
+            broken.push((format!("{good}0\n"), "is not the offset and size"));
+            assert!(n > 1);
+        }
+        for (text, says) in broken {
+            fs::write(&path, text).unwrap();
+            let ended = kpack(["verify", &out, "-q"]);
+            assert_eq!(ended.code, 4, "{says}");
+            assert_eq!(ended.out.lines().count(), 1, "{}", ended.out);
+            let named = ended.out.contains(index) && ended.out.contains(says);
+            assert!(named, "{says}: {}", ended.out);
+        }
+        // What DALI takes: lines of Windows, an older version; and what is not its own.
+        let older = lines[1..].iter().map(|line| {
+            let words: Vec<&str> = line.split(' ').collect();
+            let members = words.chunks(4).map(|m| m[..3.min(m.len())].join(" "));
+            members.collect::<Vec<_>>().join(" ")
+        });
+        let older = format!("v1.1 3\n{}", older.collect::<Vec<_>>().join("\n"));
+        for text in [
+            good.replace('\n', "\r\n"),
+            if tar { older } else { good.clone() },
+        ] {
+            fs::write(&path, text).unwrap();
+            let ended = kpack(["verify", &out, "-q"]);
+            assert_eq!((ended.code, &*ended.out), (0, ""), "{}", ended.err);
+        }
+    }
+    // A smaller shard in the place of the one that was indexed.
+    let out = Path::new(&packed(&dir.path().join("other"), "webdataset", &[])).to_owned();
+    let (one, two) = (
+        out.join("data-000000.tar"),
+        dir.path().join("webdataset/data-000000.idx"),
+    );
+    let alone = put(dir.path(), "alone/a.tar", &fs::read(one).unwrap()[..2048]);
+    fs::copy(two, alone.with_extension("idx")).unwrap();
+    let ended = kpack(["verify", alone.to_str().unwrap(), "-q"]);
+    assert_eq!(ended.code, 4);
+    assert!(ended.out.contains("a.idx: line 2"), "{}", ended.out);
 }
 
 #[test]
