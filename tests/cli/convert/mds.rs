@@ -96,8 +96,11 @@ fn samples_become_columns_of_mds() {
     assert!(!dir.path().join("mds/.kpack").exists());
 
     let again = kpack(run);
-    assert_eq!(again.code, 2, "{}", again.err);
-    assert!(again.err.contains("not empty"), "{}", again.err);
+    assert_eq!(again.code, 0, "{}", again.err);
+    assert!(again.err.contains("nothing was written"), "{}", again.err);
+    let shuffled = kpack(run.iter().chain(&["--shuffle", "1"]));
+    assert_eq!(shuffled.code, 2, "{}", shuffled.err);
+    assert!(shuffled.err.contains("another dataset"), "{}", shuffled.err);
     for wrong in [
         &["--compress", "gzip"][..],
         &["--shards", "2"],

@@ -2,6 +2,7 @@
 
 mod imports;
 mod mds;
+mod mds_again;
 mod options;
 mod pairs;
 
