@@ -43,7 +43,8 @@ pub struct MdsOptions {
     pub shard_samples: Option<u64>,
     /// Seed of the order of samples; their own order without.
     pub shuffle: Option<u64>,
-    /// Threads that read and encode samples; 0 takes one per core. Up to 4 more write shards.
+    /// Threads that read and encode samples; 0 takes one per core. Four more write shards, and
+    /// mostly wait for the disk.
     pub threads: usize,
 }
 
@@ -109,7 +110,7 @@ impl Conversion {
             stop,
         };
         let mut run = Run {
-            writers: Writers::new(setup.pool.current_num_threads(), options.shard_size)?,
+            writers: Writers::new(options.shard_size)?,
             journal: None,
             settled: vec![Settled::default(); splits.len()],
             written: MdsWritten::default(),

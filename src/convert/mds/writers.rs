@@ -15,7 +15,7 @@ use crate::{Error, Result};
 /// Bytes of shards that are gathered or being written, unless one alone has more: two shards, so that
 /// one is gathered while the other is written, but at least and at most this.
 const BYTES: std::ops::RangeInclusive<u64> = 256 << 20..=1 << 30;
-/// More do not make a disk faster.
+/// They wait for the disk most of the time; more do not make it faster.
 const THREADS: usize = 4;
 
 /// What became of a shard.
@@ -60,9 +60,9 @@ pub(super) struct Writers {
 
 impl Writers {
     /// For shards of about `shard` bytes.
-    pub(super) fn new(threads: usize, shard: u64) -> Result<Self> {
+    pub(super) fn new(shard: u64) -> Result<Self> {
         let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads.clamp(1, THREADS))
+            .num_threads(THREADS)
             .thread_name(|i| format!("kpack-shard-{i}"))
             .build()
             .map_err(|e| Error::usage(format!("cannot start threads: {e}")))?;
@@ -79,7 +79,7 @@ impl Writers {
 
     /// Whether `gathered` bytes may be in memory beside what is being written.
     pub(super) fn has_room(&self, gathered: u64) -> bool {
-        let few = self.count < 2 * self.pool.current_num_threads();
+        let few = self.count < 2 * THREADS;
         self.count == 0 || few && self.bytes.saturating_add(gathered) <= self.most
     }
 

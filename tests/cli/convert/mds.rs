@@ -154,4 +154,23 @@ fn frames_are_one_column_and_splits_are_folders() {
         assert_eq!(frames.len(), 16 + lengths);
         assert_eq!(frames[16..18], [0xff, 0xd8]);
     }
+    // The same samples as frame directories become the same shards.
+    let tree = [("out", "tree", "frames"), ("tree", "again", "mds")];
+    for (from, to, kind) in tree {
+        let drop: &[&str] = if kind == "mds" {
+            &["--drop", "json"]
+        } else {
+            &[]
+        };
+        let (from, to) = (path(from), path(to));
+        let run = ["convert", &from, "-o", &to, "--to", kind];
+        let ended = kpack(run.iter().chain(drop));
+        assert_eq!(ended.code, 0, "{}", ended.err);
+    }
+    for split in ["train", "val"] {
+        for name in ["shard.00000.mds", "index.json"] {
+            let bytes = |dir: &str| fs::read(Path::new(&path(dir)).join(split).join(name)).unwrap();
+            assert!(bytes("again") == bytes("mds"), "{split}/{name}");
+        }
+    }
 }
