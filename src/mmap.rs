@@ -76,8 +76,8 @@ fn mapping(file: &File, walk: Walk) -> io::Result<Option<Arc<Mmap>>> {
 }
 
 /// Tells the system what of a mapped file will be wanted next, in large aligned steps, so that it is
-/// read from the disk meanwhile. Pages are mapped as they are looked at: the system does that by
-/// sixteens, at a third of what asking for it (`MADV_POPULATE_READ`) costs.
+/// read from the disk meanwhile. Pages are mapped as they are looked at, which costs less than asking
+/// for it (`MADV_POPULATE_READ`).
 #[derive(Debug)]
 pub struct Ahead {
     file: Option<File>,

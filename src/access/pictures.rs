@@ -165,8 +165,7 @@ pub(crate) struct Taken {
 }
 
 impl Taken {
-    fn new(number: u64, time: Time, picture: &RgbImage) -> Self {
-        let (width, height) = picture.dimensions();
+    fn new(number: u64, time: Time, (width, height): (u32, u32)) -> Self {
         Self {
             number,
             time,
@@ -217,18 +216,17 @@ impl Task for TakeFrames {
         let (mut scaler, mut rgb) = (Scaler::default(), Rgb::default());
         let rotation = video.track().rotation;
         let decoded = video.decode(self.range, |number, time, frame| {
-            let (width, height) = (frame.width(), frame.height());
-            let size = match rotation.swaps() {
-                true => (height, width),
-                false => (width, height),
-            };
+            let size = frame.upright(rotation);
+            if !album.wants() {
+                return Ok(());
+            }
+            if self.form == Form::Told {
+                return album.keep(Taken::new(number, time, size), Vec::new());
+            }
             scaler.rgb(frame, size, rotation, &mut rgb)?;
             let picture = RgbImage::from_raw(rgb.width, rgb.height, rgb.packed());
-            album.add(
-                number,
-                time,
-                picture.ok_or(media::Error::Alloc("a picture"))?,
-            )
+            let picture = picture.ok_or(media::Error::Alloc("a picture"))?;
+            album.add(number, time, &picture)
         });
         match (decoded, album.too_large) {
             (_, true) => Err(problem(
@@ -276,40 +274,46 @@ impl Album {
         }
     }
 
-    fn add(&mut self, number: u64, time: Time, picture: RgbImage) -> media::Result<()> {
-        let refused = |e: &dyn std::fmt::Display| media::Error::Unsupported(e.to_string());
-        let (shown, bytes) = match self.form {
-            Form::Told => (Taken::new(number, time, &picture), Vec::new()),
-            Form::Png => {
+    /// Whether the next frame is kept.
+    fn wants(&mut self) -> bool {
+        let Form::Small { most, .. } = self.form else {
+            return true;
+        };
+        let at = self.seen;
+        self.seen += 1;
+        if at.is_multiple_of(self.apart) && self.taken.len() >= most.max(1) {
+            // Every second one is enough.
+            let mut keep = [true, false].into_iter().cycle();
+            self.taken.retain(|_| keep.next().unwrap_or(true));
+            self.apart *= 2;
+        }
+        at.is_multiple_of(self.apart)
+    }
+
+    fn add(&mut self, number: u64, time: Time, picture: &RgbImage) -> media::Result<()> {
+        match self.form {
+            Form::Small { width, .. } => {
+                let small = shrink(picture, width);
+                let taken = Taken::new(number, time, small.dimensions());
+                self.keep(taken, small.into_raw())
+            }
+            Form::Told | Form::Png => {
                 let mut png = Cursor::new(Vec::new());
                 let written = picture.write_to(&mut png, ImageFormat::Png);
-                written.map_err(|e| refused(&e))?;
-                (Taken::new(number, time, &picture), png.into_inner())
+                written.map_err(|e| media::Error::Unsupported(e.to_string()))?;
+                let taken = Taken::new(number, time, picture.dimensions());
+                self.keep(taken, png.into_inner())
             }
-            Form::Small { width, most } => {
-                self.seen += 1;
-                if !(self.seen - 1).is_multiple_of(self.apart) {
-                    return Ok(());
-                }
-                if self.taken.len() >= most.max(1) {
-                    // Every second one is enough.
-                    let mut keep = [true, false].into_iter().cycle();
-                    self.taken.retain(|_| keep.next().unwrap_or(true));
-                    self.apart *= 2;
-                    if !(self.seen - 1).is_multiple_of(self.apart) {
-                        return Ok(());
-                    }
-                }
-                let small = shrink(&picture, width);
-                (Taken::new(number, time, &small), small.into_raw())
-            }
-        };
+        }
+    }
+
+    fn keep(&mut self, taken: Taken, bytes: Vec<u8>) -> media::Result<()> {
         pulse::hold(bytes.len());
         self.held += bytes.len() as u64;
         self.too_large |= self.held > Limits::default().record_bytes;
-        self.taken.push((shown, bytes));
+        self.taken.push((taken, bytes));
         match self.too_large {
-            true => Err(refused(&"too large")),
+            true => Err(media::Error::Unsupported("too large".to_owned())),
             false => Ok(()),
         }
     }
@@ -344,7 +348,7 @@ impl Task for Shrink {
         let reader = reader.map_err(|e| probe(e.to_string()))?;
         let picture = reader.decode().map_err(|e| probe(e.to_string()))?;
         let small = shrink(&picture.to_rgb8(), self.width);
-        let mut taken = Taken::new(0, Time::ZERO, &small);
+        let mut taken = Taken::new(0, Time::ZERO, small.dimensions());
         *bytes = small.into_raw();
         taken.length = bytes.len() as u64;
         Ok(taken)

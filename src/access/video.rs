@@ -178,13 +178,8 @@ impl Video {
         let (mut scaler, rotation) = (std::mem::take(&mut self.scaler), self.track().rotation);
         let mut pictures = Vec::new();
         let done = self.decode(range, |_, _, frame| {
-            let (width, height) = (frame.width(), frame.height());
-            let upright = match rotation.swaps() {
-                true => (height, width),
-                false => (width, height),
-            };
             let mut picture = Rgb::default();
-            scaler.rgb(frame, upright, rotation, &mut picture)?;
+            scaler.rgb(frame, frame.upright(rotation), rotation, &mut picture)?;
             pictures.push(picture);
             Ok(())
         });

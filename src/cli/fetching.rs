@@ -124,9 +124,16 @@ impl WhilePacking {
             ("--per-host", net.per_host != defaults.per_host),
             ("--retries", net.retries != defaults.retries),
             ("--rate", net.rate.is_some()),
+            ("--max-size", net.max_size != defaults.max_size),
+            ("--stall", duration(net.stall) != defaults.stall),
+            (
+                "--fetch-timeout",
+                duration(net.fetch_timeout) != defaults.timeout,
+            ),
             ("--allow-private", net.allow_private),
             ("--proxy", net.proxy.is_some()),
             ("--via-yt-dlp", yt_dlp.via_yt_dlp),
+            ("--yt-dlp", yt_dlp.yt_dlp != defaults.yt_dlp.program),
             ("--cookies", yt_dlp.cookies.is_some()),
             ("--format", yt_dlp.format.is_some()),
             ("--yt-dlp-arg", !yt_dlp.yt_dlp_arg.is_empty()),
@@ -149,9 +156,12 @@ impl WhilePacking {
     }
 }
 
+fn duration(time: Time) -> Duration {
+    Duration::from_nanos(time.nanos().unsigned_abs())
+}
+
 /// What both commands ask for.
 pub(super) fn options(net: &NetArgs, yt_dlp: &YtDlpArgs, common: &Common) -> FetchOptions {
-    let time = |time: Time| Duration::from_nanos(time.nanos().unsigned_abs());
     FetchOptions {
         threads: net.fetch_threads,
         cut_threads: common.threads(),
@@ -159,8 +169,8 @@ pub(super) fn options(net: &NetArgs, yt_dlp: &YtDlpArgs, common: &Common) -> Fet
         retries: net.retries,
         rate: net.rate,
         max_size: net.max_size,
-        stall: time(net.stall),
-        timeout: time(net.fetch_timeout),
+        stall: duration(net.stall),
+        timeout: duration(net.fetch_timeout),
         allow_private: net.allow_private,
         proxy: net.proxy.clone(),
         via_yt_dlp: yt_dlp.via_yt_dlp,

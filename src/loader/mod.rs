@@ -259,7 +259,7 @@ impl Loader {
         }
     }
 
-    /// Which of the samples in the epoch's order are this loader's: the first, and each how many-th.
+    /// Which samples, or shards, in the epoch's order are this loader's: the first, and each how many-th.
     fn share(&self) -> (u64, u64) {
         let Options {
             rank,
@@ -318,19 +318,11 @@ impl Loader {
     }
 
     fn by_shards(&self, seed: Option<u64>) -> Way {
-        let Options {
-            rank,
-            ranks,
-            worker,
-            workers,
-            ..
-        } = self.options;
         let shards = self.dataset.shards() as u64;
         let outer = seed.map(|seed| Order::new(shards, seed));
-        let own = u64::from(worker) * u64::from(ranks) + u64::from(rank);
-        let step = ranks as usize * workers as usize;
+        let (first, step) = self.share();
         let (mut list, mut count) = (Vec::new(), 0);
-        for place in (own..shards).step_by(step) {
+        for place in (first..shards).step_by(usize::try_from(step).unwrap_or(usize::MAX)) {
             let shard = outer.map_or(place, |order| order.item(place));
             let (first, end) = self.dataset.range(shard as usize);
             if first < end {

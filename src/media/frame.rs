@@ -4,6 +4,7 @@ use ffmpeg_the_third as ffmpeg;
 use ffmpeg_the_third::ffi;
 
 use super::av::{Error, Result, check};
+use super::track::Rotation;
 
 /// One decoded picture, or some sample frames of sound, as libav holds it.
 pub struct Frame(pub(super) ffmpeg::Frame);
@@ -57,6 +58,10 @@ impl Frame {
     /// Height in pixels, before rotation.
     pub fn height(&self) -> u32 {
         u32::try_from(self.raw().height).unwrap_or(0)
+    }
+    /// Width and height of the upright picture.
+    pub fn upright(&self, rotation: Rotation) -> (u32, u32) {
+        rotation.turned((self.width(), self.height()))
     }
     /// Sample frames of sound; 0 for a picture.
     pub fn samples(&self) -> usize {

@@ -78,11 +78,7 @@ impl Scaler {
     ) -> Result<ColorInfo> {
         check_size(frame, (width, height))?;
         let color = source_color(frame);
-        let lying = if rotation.swaps() {
-            (height, width)
-        } else {
-            (width, height)
-        };
+        let lying = rotation.turned((width, height));
         let upright = rotation == Rotation::default();
         let mut turned = std::mem::take(&mut self.turned);
         let target = if upright { &mut *out } else { &mut turned };
@@ -123,11 +119,7 @@ impl Scaler {
     ) -> Result<ColorInfo> {
         check_size(frame, (width, height))?;
         let color = source_color(frame);
-        let (w, h) = if rotation.swaps() {
-            (height, width)
-        } else {
-            (width, height)
-        };
+        let (w, h) = rotation.turned((width, height));
         let mut lying = std::mem::take(&mut self.turned_rgb);
         let upright = rotation == Rotation::default();
         let target = if upright { &mut *out } else { &mut lying };

@@ -65,6 +65,13 @@ impl Rotation {
     pub fn swaps(self) -> bool {
         self.turns % 2 == 1
     }
+    /// Width and height of what this makes of a picture of that width and height.
+    pub fn turned(self, (width, height): (u32, u32)) -> (u32, u32) {
+        match self.swaps() {
+            true => (height, width),
+            false => (width, height),
+        }
+    }
 }
 
 impl Track {
@@ -95,19 +102,11 @@ impl Track {
     }
     /// Width of the upright picture.
     pub fn shown_width(&self) -> u32 {
-        if self.rotation.swaps() {
-            self.height
-        } else {
-            self.width
-        }
+        self.rotation.turned((self.width, self.height)).0
     }
     /// Height of the upright picture.
     pub fn shown_height(&self) -> u32 {
-        if self.rotation.swaps() {
-            self.width
-        } else {
-            self.height
-        }
+        self.rotation.turned((self.width, self.height)).1
     }
 }
 

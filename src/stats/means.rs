@@ -130,12 +130,8 @@ impl Task for Colours {
             let Some((frame, track)) = frame_at(&mut input, Time::from_secs(*at)) else {
                 continue;
             };
-            let size = (frame.width(), frame.height());
             // The picture need not stand upright to be measured, but the sizes have to fit.
-            let size = match track.rotation.swaps() {
-                true => (size.1, size.0),
-                false => size,
-            };
+            let size = frame.upright(track.rotation);
             if scaler.rgb(&frame, size, track.rotation, &mut rgb).is_ok() {
                 add(&rgb.packed(), &mut sums);
             }

@@ -123,10 +123,7 @@ impl Task for Draw {
 }
 
 fn small(frame: &Frame, track: &Track) -> Option<Bytes> {
-    let (width, height) = match track.rotation.swaps() {
-        true => (frame.height(), frame.width()),
-        false => (frame.width(), frame.height()),
-    };
+    let (width, height) = frame.upright(track.rotation);
     let width = u64::from(width) * u64::from(HEIGHT) / u64::from(height.max(1));
     let width = u32::try_from(width.clamp(8, u64::from(HEIGHT) * 4)).ok()?;
     let mut encoder = ImageEncoder::new(ImageCodec::Jpeg, 80).ok()?;

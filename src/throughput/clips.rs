@@ -99,11 +99,7 @@ fn one(sample: &Sample, take: Take, chance: f64, tools: &mut Tools) -> crate::me
         let range = range(video.frames().unwrap_or(0));
         let rotation = video.track().rotation;
         return video.decode(range, |_, _, frame: &Frame| {
-            let (width, height) = (frame.width(), frame.height());
-            let size = match rotation.swaps() {
-                true => (height, width),
-                false => (width, height),
-            };
+            let size = frame.upright(rotation);
             tools.scaler.rgb(frame, size, rotation, &mut tools.rgb)?;
             std::hint::black_box(&tools.rgb);
             Ok(())

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::ffi::CStr;
 use std::fs::File;
-use std::io::{self, ErrorKind, Read as _, Seek as _};
+use std::io::{self, ErrorKind, Read as _};
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -231,16 +231,6 @@ fn check(
         ErrorKind::NotFound => "the file is missing".to_owned(),
         _ => format!("cannot be opened: {e}"),
     })?;
-    // A file that fits into the buffer and is whole needs one read: there was room for more.
-    if length < buffer.len() as u64 {
-        match file.read(buffer) {
-            Ok(n) if n as u64 == length && kpack_formats::crc32c(&buffer[..n]) == crc32c => {
-                return Ok(());
-            }
-            // What cannot go back is no file, which is said below.
-            _ => drop(file.rewind()),
-        }
-    }
     let meta = rustix::fs::fstat(&file).map_err(|e| unreadable(e.into()))?;
     if !FileType::from_raw_mode(meta.st_mode).is_file() {
         return Err("cannot be opened: is no regular file".to_owned());

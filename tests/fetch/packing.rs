@@ -159,8 +159,15 @@ fn what_is_there_is_used_and_never_deleted() {
     let holds = |bytes: &[u8]| tar.windows(bytes.len()).any(|part| part == bytes);
     assert!(holds(&mine));
 
-    let wrong: [(&[&str], &str); 3] = [
+    let wrong: [(&[&str], &str); 7] = [
         (&["--allow-private"], "add --fetch"),
+        (
+            &["--max-size", "5M"],
+            "--max-size is for fetching: add --fetch",
+        ),
+        (&["--stall", "5"], "add --fetch"),
+        (&["--fetch-timeout", "60"], "add --fetch"),
+        (&["--yt-dlp", "other"], "add --fetch"),
         (&["--fetch", "--trim", "none"], "--trim none"),
         (&["--discard-media"], "--fetch"),
     ];
