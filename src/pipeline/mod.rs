@@ -75,7 +75,7 @@ pub(crate) use shuffle::shuffle;
 pub use summary::{Counts, End, Summary};
 pub use target::{ShardTarget, Target, TreeWriter};
 pub(crate) use unfinished::unfinished;
-pub(crate) use window::{Bounds, Stage, ordered};
+pub(crate) use window::{Bounds, Stage, ordered, panic_text};
 
 /// Packs a plan, or what an earlier run left of it, into the folder `out`.
 ///

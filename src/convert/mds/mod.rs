@@ -12,6 +12,7 @@
 //! is finished has nothing but shards and index, as its readers want it, so a repeated run compares
 //! all of it.
 
+mod encode;
 mod journal;
 mod same;
 mod split;

@@ -5,16 +5,15 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use kpack_formats::Kind;
 use kpack_formats::atomic::write_atomic;
-use kpack_formats::mds::{Encoded, MdsColumns, MdsShard, MdsShardInfo, shard_name};
+use kpack_formats::mds::{Encoded, MdsShard, MdsShardInfo, shard_name};
 
+use super::encode::Encode;
 use super::journal::Settled;
 use super::writers::{Done, Job, Stands};
 use super::{Run, Setup};
-use crate::convert::Conversion;
-use crate::pipeline::{Outcome, Stage as Steps, ordered, shuffle, sync_folder};
-use crate::sample::{Class, Made, SampleError, Stage};
+use crate::pipeline::{Outcome, ordered, shuffle, sync_folder};
+use crate::sample::SampleError;
 use crate::source::{Input, Row};
 use crate::{Error, Result};
 
@@ -123,23 +122,15 @@ impl<'a> Writing<'a> {
     fn write(&mut self) -> Result<()> {
         let (setup, rows) = (self.setup, self.split.rows.len() as u32);
         let mut next = self.settled.rows;
-        let encode = Encode {
-            conversion: setup.conversion,
-            columns: &setup.columns,
-            rows: &self.split.rows,
-        };
-        let (pool, bounds, numbers) = (&setup.pool, setup.bounds, next..rows);
-        ordered(
-            pool,
-            bounds,
-            numbers,
-            setup.stop,
-            &encode,
-            |row, encoded| {
-                next = row + 1;
-                self.take(row, encoded)
-            },
-        )?;
+        let encode = Encode::new(setup, &self.split.rows, next);
+        let (pool, bounds, numbers) = (&setup.pool, setup.bounds, encode.numbers());
+        ordered(pool, bounds, numbers, setup.stop, &encode, |_, made| {
+            for encoded in made {
+                self.take(next, encoded)?;
+                next += 1;
+            }
+            Ok::<_, Error>(ControlFlow::Continue(()))
+        })?;
         self.run.written.stopped = next < rows;
         if next == rows && self.gathered.info().samples > 0 {
             self.hand_on(rows);
@@ -148,7 +139,7 @@ impl<'a> Writing<'a> {
     }
 
     /// Takes what came of the next row.
-    fn take(&mut self, row: u32, encoded: Result<Encoded, SampleError>) -> Result<ControlFlow<()>> {
+    fn take(&mut self, row: u32, encoded: Result<Encoded, SampleError>) -> Result<()> {
         while let Some(done) = self.run.writers.ready() {
             self.done(done)?;
         }
@@ -158,7 +149,7 @@ impl<'a> Writing<'a> {
                 self.setup.progress.outcome(Outcome::Failed, 0, 0);
                 self.setup.progress.failed(&e);
                 self.failed.push(e);
-                return Ok(ControlFlow::Continue(()));
+                return Ok(());
             }
         };
         let gathered = self.gathered.info();
@@ -178,7 +169,7 @@ impl<'a> Writing<'a> {
         }
         self.gathered.push(encoded);
         self.setup.progress.outcome(Outcome::Done, 0, bytes);
-        Ok(ControlFlow::Continue(()))
+        Ok(())
     }
 
     /// Hands what was gathered to the writers; `end` is the first row behind it.
@@ -260,48 +251,5 @@ impl<'a> Writing<'a> {
              another dataset, or a damaged one; use another folder, or empty this one",
             path.display()
         ))
-    }
-}
-
-/// What a worker does with a row.
-struct Encode<'a> {
-    conversion: &'a Conversion,
-    columns: &'a MdsColumns,
-    rows: &'a [&'a Row],
-}
-
-impl Steps<Result<Encoded, SampleError>> for Encode<'_> {
-    fn make(&self, number: u32) -> (Result<Encoded, SampleError>, Option<u64>) {
-        let encoded = self.encoded(self.rows[number as usize]);
-        let bytes = encoded.as_ref().ok().map(Encoded::bytes);
-        (encoded, bytes)
-    }
-
-    fn panicked(&self, number: u32, message: String) -> Result<Encoded, SampleError> {
-        let key = &self.rows[number as usize].clip.key;
-        let reason = format!("kpack panicked on it ({message}); please report this");
-        Err(SampleError::new(key, Stage::Encode, Class::Crash, reason))
-    }
-
-    fn estimate(&self, number: u32) -> u64 {
-        Conversion::weight(&self.rows[number as usize].clip)
-    }
-}
-
-impl Encode<'_> {
-    fn encoded(&self, row: &Row) -> Result<Encoded, SampleError> {
-        let key = &row.clip.key;
-        let fault = |class, reason: String| SampleError::new(key, Stage::Encode, class, reason);
-        match self.conversion.make(&row.clip)? {
-            Made::Sample(sample, _) => self.columns.encode(&sample).map_err(|e| {
-                let class = match e.kind() {
-                    Kind::Limit => Class::TooLarge,
-                    _ => Class::Internal,
-                };
-                fault(class, e.message().to_owned())
-            }),
-            Made::Skipped(reason) => Err(fault(Class::Internal, reason)),
-            Made::Left => Err(fault(Class::Internal, "stopped".to_owned())),
-        }
     }
 }
