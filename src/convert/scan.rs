@@ -33,17 +33,17 @@ pub(super) fn scan(found: &Found, rows: &Rows) -> Result<(Source, Vec<Listed>)> 
     let options = read_options();
     if found.is_tree() {
         let (mut all, mut listed, mut holdings) = (Vec::new(), Vec::new(), Holdings::default());
-        for (number, (site, sample)) in (0..).zip(sites(&found.path, &options)?) {
-            all.push(site);
+        sites(&found.path, &options, |site, sample| {
             holdings.add(&sample);
             let place = Place {
-                offset: number,
+                offset: all.len() as u64,
                 length: 1 << 20,
                 crc32c: None,
                 entry: None,
             };
+            all.push(site);
             listed.push(list(sample, place));
-        }
+        })?;
         return Ok((Source::new(found.clone(), false, all, holdings), listed));
     }
     let bytes = map(&found.path, Walk::Parts).map_err(Error::io("cannot read", &found.path))?;
