@@ -13,6 +13,7 @@
 
 mod edit;
 mod find;
+mod known;
 mod mds;
 mod scan;
 mod select;
@@ -73,9 +74,12 @@ impl Conversion {
             .num_threads(threads)
             .build()
             .map_err(|e| Error::usage(format!("cannot start {threads} threads: {e}")))?;
-        let scanned: Result<Vec<_>> = pool.install(|| found.par_iter().map(scan::scan).collect());
+        let rows = known::Rows::default();
+        let scan = |one: &Found| scan::scan(one, &rows);
+        let scanned: Result<Vec<_>> = pool.install(|| found.par_iter().map(scan).collect());
         let (sources, listed): (Vec<_>, Vec<_>) = scanned?.into_iter().unzip();
-        let input = select::rows(&sources, listed, choice, &edits)?;
+        let mut input = select::rows(&sources, listed, choice, &edits)?;
+        input.notes.extend(edits.idle(&together(&sources)));
         let conversion = Conversion {
             sources,
             edits,
@@ -94,10 +98,7 @@ impl Conversion {
 
     /// What its sources hold together, after the edits.
     fn holdings(&self) -> Holdings {
-        let mut all = Holdings::default();
-        self.sources
-            .iter()
-            .for_each(|source| all.join(&source.holdings));
+        let mut all = together(&self.sources);
         self.edits.apply_to(&mut all);
         all
     }
@@ -121,8 +122,14 @@ impl Conversion {
             fault(Class::Internal, reason)
         })?;
         sample.key.clone_from(&clip.key);
-        if let Some(before) = clip.columns.get(KEY).filter(|_| !sample.meta.is_empty()) {
-            sample.meta.insert(KEY.to_owned(), before.clone());
+        // Other people's JSON stays as it is.
+        let before = clip
+            .columns
+            .get(KEY)
+            .filter(|_| !sample.blobs.contains_key("json"));
+        if let Some(before) = before {
+            let first = sample.meta.entry(KEY);
+            first.or_insert_with(|| before.clone());
         }
         let facts = facts(&sample);
         Ok(Made::Sample(Box::new(sample), Box::new(facts)))
@@ -134,6 +141,13 @@ impl Conversion {
     }
 }
 
+/// What the samples of all sources hold.
+fn together(sources: &[Source]) -> Holdings {
+    let mut all = Holdings::default();
+    sources.iter().for_each(|source| all.join(&source.holdings));
+    all
+}
+
 /// Number of the source, and the place in it.
 fn place_of(columns: &Meta) -> Option<(usize, Place)> {
     let list = columns.get(AT)?.as_array()?;
@@ -141,9 +155,8 @@ fn place_of(columns: &Meta) -> Option<(usize, Place)> {
     let place = Place {
         offset: number(1)?,
         length: number(2)?,
-        indexed: number(3)
-            .and_then(|crc| u32::try_from(crc).ok())
-            .zip(number(4)),
+        crc32c: number(3).and_then(|crc| u32::try_from(crc).ok()),
+        entry: number(4),
     };
     Some((usize::try_from(number(0)?).ok()?, place))
 }
