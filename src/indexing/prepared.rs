@@ -74,10 +74,11 @@ pub(super) fn dataset(given: &[Found], options: &Options) -> Result<Dataset> {
     let mut known = Known::default();
     if !options.overwrite {
         known = Known::read(&options.out.unwrap_or(&root).join(META))?;
-        if options.out.is_none() && !root.join(META).is_dir() {
-            if let Some((above, below, of_it)) = above(&root, &names)? {
-                (root, names, known) = (above, below, of_it);
-            }
+        if options.out.is_none()
+            && !root.join(META).is_dir()
+            && let Some((above, below, of_it)) = above(&root, &names)?
+        {
+            (root, names, known) = (above, below, of_it);
         }
     }
     let meta = options.out.unwrap_or(&root).join(META);

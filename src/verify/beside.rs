@@ -131,13 +131,13 @@ impl Check {
             return Ok(());
         }
         self.found += 1;
-        if words.is_empty() || words.len() % columns != 0 {
+        if words.is_empty() || !words.len().is_multiple_of(columns) {
             return Err("does not have an extension, offset, size and name for each member".into());
         }
         for member in words.chunks(columns) {
             let (offset, size) = (member.get(1).copied(), member.get(2).copied());
             let offset = self.place(offset, size)?;
-            if offset % 512 != 0 {
+            if !offset.is_multiple_of(512) {
                 return Err(format!("offset {offset} is no multiple of 512"));
             }
         }

@@ -300,7 +300,7 @@ fn hand_written_splits_stay_and_new_shards_are_added_to_them() {
     assert_eq!(index(dir.path()).code, 0);
     assert_eq!(split_file(dir.path()), mine);
     for name in ["test/4.tar", "more-5.tar", "val/6.tar", "val/7.tar"] {
-        let key = format!("{}.txt", name.replace('/', "_").replace('.', "_"));
+        let key = format!("{}.txt", name.replace(['/', '.'], "_"));
         put(dir.path(), name, tar(&[(Name::Plain, &key, b"1")]));
     }
     let path = dir.path().to_str().unwrap();
