@@ -101,7 +101,7 @@ impl Video {
         };
         let ways = match table {
             Some(table) => Ways::Table {
-                packed: Box::new(Packed::open(blob)?),
+                packed: Box::new(Packed::open(blob, &table)?),
                 shown: table.shown(),
                 table,
             },

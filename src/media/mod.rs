@@ -34,6 +34,7 @@ mod to_jpeg;
 mod track;
 mod video_encoder;
 mod webp;
+mod x264;
 
 pub use av::{Error, Result, Versions, has_decoder, has_encoder, versions};
 pub use codec::VideoCodec;

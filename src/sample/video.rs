@@ -137,6 +137,10 @@ fn cut_into(
         group.push(packet);
         if is_video && shown >= span.start.nanos() {
             for packet in group.drain(..) {
+                let packet = match cut.begins_with(&packet) {
+                    true => input.beginning_with(track, packet)?,
+                    false => packet,
+                };
                 cut.write(packet)?;
             }
         }
@@ -192,6 +196,11 @@ impl Cut<'_> {
         let shown = at(packet.pts().or(packet.dts()));
         let stored = at(packet.dts().or(packet.pts()));
         Some((packet.stream() == self.video.0.index, shown, stored))
+    }
+
+    /// Whether this will be its first packet of the video.
+    fn begins_with(&self, packet: &Packet) -> bool {
+        self.first.is_none() && packet.stream() == self.video.0.index && packet.is_key()
     }
 
     fn write(&mut self, mut packet: Packet) -> media::Result<()> {

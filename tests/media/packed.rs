@@ -29,7 +29,7 @@ fn hash(frame: &Frame) -> u32 {
 }
 
 /// All frames, as a player decodes them.
-fn all(blob: &Blob) -> Vec<u32> {
+pub(super) fn all(blob: &Blob) -> Vec<u32> {
     let mut input = Input::open_blob(blob.clone()).unwrap();
     let track = input.video().unwrap().clone();
     let mut decoder = Decoder::new(&input, &track).unwrap();
@@ -47,7 +47,7 @@ fn all(blob: &Blob) -> Vec<u32> {
     hashes
 }
 
-fn some(video: &mut Video, range: FrameRange) -> Vec<(u64, u32)> {
+pub(super) fn some(video: &mut Video, range: FrameRange) -> Vec<(u64, u32)> {
     let mut found = Vec::new();
     let taken = video
         .decode(range, |number, _, frame| {
@@ -63,7 +63,7 @@ fn blob(name: &str) -> Blob {
     Blob::from(fs::read(fixture(name)).unwrap())
 }
 
-fn range(text: &str) -> FrameRange {
+pub(super) fn range(text: &str) -> FrameRange {
     text.parse().unwrap()
 }
 
