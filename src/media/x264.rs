@@ -9,6 +9,8 @@
 //! later packets  [picture]
 //! ```
 
+use std::ops::Range;
+
 use ffmpeg_the_third::ffi;
 use ffmpeg_the_third::packet::{Mut as _, Packet, Ref as _};
 
@@ -93,6 +95,16 @@ impl Input {
     /// Whether `track` can be decoded from later key frames on only with what its first packet says.
     pub fn needs_first(&self, track: &Track) -> bool {
         self.x264(track).is_some_and(|x264| x264.unit.is_some())
+    }
+
+    /// The bytes of the file in which a decoder that begins at a later key frame of `track` finds what
+    /// it must know; `None` where the header tells that it must know nothing.
+    pub fn to_be_known(&self, track: &Track) -> Option<Range<u64>> {
+        let sets = Parameters::parse(self.extradata(track)).ok()?;
+        let is_due = track.codec == "h264" && sets.is_high_444();
+        let first = is_due.then(|| self.index(track).into_iter().next());
+        let (_, _, range) = first.flatten()?;
+        Some(range.start..range.end.min(range.start.saturating_add(HEAD as u64)))
     }
 
     /// A packet of `track` as it must be to begin a file with: with what only the source's first packet
