@@ -4,7 +4,6 @@ use std::path::Path;
 
 use kpack_formats::Blob;
 
-use super::parts::usual_step;
 use super::reencode::encode;
 use super::smart::{self, Smart};
 use super::{Recipe, Trim, VideoRecipe};
@@ -218,7 +217,7 @@ impl Cut<'_> {
         let by = ticks(begin);
         if is_video && packet.duration() <= 0 {
             // The container ends with its last frame: one that took no time would be beyond the end.
-            packet.set_duration(track.ticks_floor(usual_step(track)).max(1));
+            packet.set_duration(track.ticks_floor(track.usual_step()).max(1));
         }
         let duration = track.nanos(packet.duration().max(0));
         self.first = Some(begin);
