@@ -13,6 +13,7 @@
 
 mod edit;
 mod find;
+mod known;
 mod mds;
 mod scan;
 mod select;
@@ -72,9 +73,12 @@ impl Conversion {
             .num_threads(threads)
             .build()
             .map_err(|e| Error::usage(format!("cannot start {threads} threads: {e}")))?;
-        let scanned: Result<Vec<_>> = pool.install(|| found.par_iter().map(scan::scan).collect());
+        let rows = known::Rows::default();
+        let scan = |one: &Found| scan::scan(one, &rows);
+        let scanned: Result<Vec<_>> = pool.install(|| found.par_iter().map(scan).collect());
         let (sources, listed): (Vec<_>, Vec<_>) = scanned?.into_iter().unzip();
-        let input = select::rows(&sources, listed, choice, &edits)?;
+        let mut input = select::rows(&sources, listed, choice, &edits)?;
+        input.notes.extend(edits.idle(&together(&sources)));
         let conversion = Conversion {
             sources,
             edits,
@@ -83,12 +87,17 @@ impl Conversion {
         Ok((conversion, input))
     }
 
-    /// What its sources hold together, after the edits.
-    fn holdings(&self) -> Holdings {
-        let mut all = Holdings::default();
+    /// The shards and trees that it reads.
+    pub fn paths(&self) -> Vec<PathBuf> {
         self.sources
             .iter()
-            .for_each(|source| all.join(&source.holdings));
+            .map(|source| source.found.path.clone())
+            .collect()
+    }
+
+    /// What its sources hold together, after the edits.
+    fn holdings(&self) -> Holdings {
+        let mut all = together(&self.sources);
         self.edits.apply_to(&mut all);
         all
     }
@@ -125,6 +134,13 @@ impl Conversion {
     }
 }
 
+/// What the samples of all sources hold.
+fn together(sources: &[Source]) -> Holdings {
+    let mut all = Holdings::default();
+    sources.iter().for_each(|source| all.join(&source.holdings));
+    all
+}
+
 /// Number of the source, and the place in it.
 fn place_of(columns: &Meta) -> Option<(usize, Place)> {
     let list = columns.get(AT)?.as_array()?;
@@ -132,9 +148,8 @@ fn place_of(columns: &Meta) -> Option<(usize, Place)> {
     let place = Place {
         offset: number(1)?,
         length: number(2)?,
-        indexed: number(3)
-            .and_then(|crc| u32::try_from(crc).ok())
-            .zip(number(4)),
+        crc32c: number(3).and_then(|crc| u32::try_from(crc).ok()),
+        entry: number(4),
     };
     Some((usize::try_from(number(0)?).ok()?, place))
 }

@@ -23,7 +23,7 @@ pub(super) struct Reader {
     stack: Vec<(PathBuf, std::vec::IntoIter<Group>)>,
     /// The root, if it is itself a folder of pictures.
     single: bool,
-    /// Whether blobs are left where they are.
+    /// Whether blobs are left where they are: samples have empty ones of their names.
     pub(super) heads: bool,
     length: u64,
 }
@@ -144,6 +144,8 @@ impl Reader {
         self.check_count(blobs.len())
             .map_err(|e| e.key(&sample.key))?;
         if self.heads {
+            let names = blobs.into_iter().map(|entry| entry.name);
+            sample.blobs = names.map(|name| (name, Bytes::new().into())).collect();
             return Ok(sample);
         }
         for entry in &blobs {
@@ -191,13 +193,9 @@ impl Reader {
             key: safe_key(&below.to_string_lossy()),
             ..Sample::default()
         };
-        if self.heads {
-            let any = !listing.pictures().is_empty() || group.media().next().is_some();
-            return Ok(any.then_some(sample));
-        }
         self.frames(inner, listing, &mut sample)?;
         for rest in group.media() {
-            let blob = self.load(&folder.join(format!("{}.{rest}", group.stem)), None)?;
+            let blob = self.blob(&folder.join(format!("{}.{rest}", group.stem)))?;
             sample.blobs.insert(rest.to_ascii_lowercase(), blob);
         }
         self.check_bytes(&sample)?;
@@ -209,12 +207,20 @@ impl Reader {
         let pictures = listing.pictures();
         self.check_count(pictures.len())?;
         for (number, (file, extension)) in (1..).zip(pictures) {
-            let blob = self.load(&inner.join(file), None)?;
+            let blob = self.blob(&inner.join(file))?;
             sample
                 .blobs
                 .insert(format!("{number:06}.{extension}"), blob);
         }
         Ok(())
+    }
+
+    /// A file as a blob.
+    fn blob(&self, path: &Path) -> Result<Blob> {
+        match self.heads {
+            true => Ok(Bytes::new().into()),
+            false => self.load(path, None),
+        }
     }
 
     /// A file's bytes; a large one stays on disk.
@@ -280,9 +286,6 @@ impl Reader {
             key: safe_key(&name),
             ..Sample::default()
         };
-        if self.heads {
-            return Ok(sample);
-        }
         self.frames(&root, &list(&root)?, &mut sample)?;
         self.check_bytes(&sample)?;
         Ok(sample)

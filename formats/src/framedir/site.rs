@@ -14,27 +14,27 @@ pub struct Site {
     group: Option<(PathBuf, Group)>,
 }
 
-/// The samples of the tree at `root` in the order of its reader, each with its key, labels and
-/// metadata, and without its blobs.
+/// Gives the samples of the tree at `root` to `each` in the order of its reader, each with its key,
+/// labels and metadata, and the names of its blobs: these are empty.
 ///
 /// # Errors
 /// Those of the reader.
-pub fn sites(root: &Path, options: &ReadOptions) -> Result<Vec<(Site, Sample)>> {
+pub fn sites(root: &Path, options: &ReadOptions, mut each: impl FnMut(Site, Sample)) -> Result<()> {
     let mut reader = Reader::open(root, options)?;
     reader.heads = true;
-    let (root, mut sites) = (root.to_owned(), Vec::new());
+    let root = root.to_owned();
     if reader.take_single() {
-        let sample = reader.root_sample()?;
-        return Ok(vec![(Site { root, group: None }, sample)]);
+        each(Site { root, group: None }, reader.root_sample()?);
+        return Ok(());
     }
     while let Some((folder, group)) = reader.next_group() {
         if let Some(sample) = reader.visit(&folder, &group)? {
             let root = root.clone();
             let group = Some((folder, group));
-            sites.push((Site { root, group }, sample));
+            each(Site { root, group }, sample);
         }
     }
-    Ok(sites)
+    Ok(())
 }
 
 impl Site {

@@ -1,7 +1,8 @@
 //! `kpack convert`: nothing is lost between any two formats, and other people's shards come in.
 
-mod imports;
+pub(super) mod imports;
 mod mds;
+mod mds_again;
 mod options;
 mod pairs;
 
