@@ -87,7 +87,7 @@ impl Decoder {
         let mut options = ffmpeg::Dictionary::new();
         if let Some(version) = x264 {
             // Holds until the track itself tells another.
-            options.set("x264_build", &version.to_string());
+            options.set("x264_build", version.to_string());
         }
         let opened = context
             .decoder()
