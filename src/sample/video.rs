@@ -130,6 +130,11 @@ fn cut_into(
         if is_video && span.end.is_some_and(|e| stored >= e.nanos()) {
             break;
         }
+        let is_told = packet.pts().or(packet.dts()).is_some();
+        if is_video && !is_told && group.is_empty() && cut.first.is_none() {
+            let reason = "its packets do not say when they are shown: cut it with --trim exact";
+            return Err(media::Error::Unsupported(reason.to_owned()));
+        }
         if is_video && packet.is_key() && shown <= span.start.nanos() {
             group.clear();
         }
