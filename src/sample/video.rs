@@ -130,10 +130,8 @@ fn cut_into(
         if is_video && span.end.is_some_and(|e| stored >= e.nanos()) {
             break;
         }
-        let is_told = packet.pts().or(packet.dts()).is_some();
-        if is_video && !is_told && group.is_empty() && cut.first.is_none() {
-            let reason = "its packets do not say when they are shown: cut it with --trim exact";
-            return Err(media::Error::Unsupported(reason.to_owned()));
+        if is_video && group.is_empty() && cut.first.is_none() {
+            check_told(&packet)?;
         }
         if is_video && packet.is_key() && shown <= span.start.nanos() {
             group.clear();
@@ -141,30 +139,20 @@ fn cut_into(
         group.push(packet);
         if is_video && shown >= span.start.nanos() {
             for packet in group.drain(..) {
-                let packet = match cut.begins_with(&packet) {
-                    true => input.beginning_with(track, packet)?,
-                    false => packet,
-                };
-                cut.write(packet)?;
+                cut.write(packet, input)?;
             }
         }
     }
-    let Some(begin) = cut.first else {
-        return Ok(None);
-    };
-    Ok(Some(Video {
-        name: name.to_owned(),
-        blob: cut.muxer.finish()?.into(),
-        got_start: Time::from_nanos(begin),
-        got_end: Time::from_nanos(cut.last),
-        frames: cut.frames,
-        size: (track.shown_width(), track.shown_height()),
-        errors: 0,
-        encoded: None,
-        fps: None,
-        dropped: None,
-        notes: Vec::new(),
-    }))
+    cut.finish(name)
+}
+
+/// An error where a packet has no time at all: it would be taken for one of the beginning.
+fn check_told(packet: &Packet) -> media::Result<()> {
+    if packet.pts().or(packet.dts()).is_none() {
+        let reason = "its packets do not say when they are shown: cut it with --trim exact";
+        return Err(media::Error::Unsupported(reason.to_owned()));
+    }
+    Ok(())
 }
 
 /// The packets of a cut on their way into the muxer.
@@ -202,12 +190,7 @@ impl Cut<'_> {
         Some((packet.stream() == self.video.0.index, shown, stored))
     }
 
-    /// Whether this will be its first packet of the video.
-    fn begins_with(&self, packet: &Packet) -> bool {
-        self.first.is_none() && packet.stream() == self.video.0.index && packet.is_key()
-    }
-
-    fn write(&mut self, mut packet: Packet) -> media::Result<()> {
+    fn write(&mut self, mut packet: Packet, input: &Input) -> media::Result<()> {
         let (Some((is_video, shown, _)), Some((track, stream))) =
             (self.place(&packet), self.track(&packet))
         else {
@@ -216,7 +199,10 @@ impl Cut<'_> {
         let ticks = |begin: i64| track.ticks_floor(begin + self.origin);
         let begin = match self.first {
             Some(begin) => begin,
-            None if is_video && packet.is_key() => shown,
+            None if is_video && packet.is_key() => {
+                packet = input.beginning_with(track, packet)?;
+                shown
+            }
             None => return Ok(()),
         };
         let by = ticks(begin);
@@ -235,6 +221,27 @@ impl Cut<'_> {
             self.last = self.last.max(shown + duration);
         }
         self.muxer.write(shift(packet, by), stream)
+    }
+
+    /// What was cut; `None` where nothing was.
+    fn finish(self, name: &str) -> media::Result<Option<Video>> {
+        let Some(begin) = self.first else {
+            return Ok(None);
+        };
+        let track = self.video.0;
+        Ok(Some(Video {
+            name: name.to_owned(),
+            blob: self.muxer.finish()?.into(),
+            got_start: Time::from_nanos(begin),
+            got_end: Time::from_nanos(self.last),
+            frames: self.frames,
+            size: (track.shown_width(), track.shown_height()),
+            errors: 0,
+            encoded: None,
+            fps: None,
+            dropped: None,
+            notes: Vec::new(),
+        }))
     }
 }
 
