@@ -17,6 +17,7 @@ mod mds;
 mod scan;
 mod select;
 mod source;
+mod trees;
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::fs::File;
 
-use kpack_formats::framedir::sites;
 use kpack_formats::mds::Holdings;
 use kpack_formats::{IndexReader, Label, Limits, Meta, Reading, Sample};
 use serde_json::Value;
 
 use super::find::Found;
 use super::source::{Place, Source, read_options};
+use super::trees;
 use crate::mmap::{Walk, map};
 use crate::verify::index::path_of;
 use crate::{Error, Result};
@@ -31,18 +31,7 @@ pub(super) struct Listed {
 pub(super) fn scan(found: &Found) -> Result<(Source, Vec<Listed>)> {
     let options = read_options();
     if found.is_tree() {
-        let (mut all, mut listed, mut holdings) = (Vec::new(), Vec::new(), Holdings::default());
-        for (number, (site, sample)) in (0..).zip(sites(&found.path, &options)?) {
-            all.push(site);
-            holdings.add(&sample);
-            let place = Place {
-                offset: number,
-                length: 1 << 20,
-                indexed: None,
-            };
-            listed.push(list(sample, place));
-        }
-        return Ok((Source::new(found.clone(), false, all, holdings), listed));
+        return trees::scan(found, &options);
     }
     let bytes = map(&found.path, Walk::Parts).map_err(Error::io("cannot read", &found.path))?;
     let head = &bytes[..bytes.len().min(1024)];
@@ -86,7 +75,7 @@ fn walk(mut reader: Reading, indexed: &Indexed) -> kpack_formats::Result<(Vec<Li
     Ok((listed, holdings))
 }
 
-fn list(sample: Sample, place: Place) -> Listed {
+pub(super) fn list(sample: Sample, place: Place) -> Listed {
     let meta = match sample.blobs.get("json") {
         Some(json) if sample.meta.is_empty() => foreign(json),
         _ => sample.meta,

@@ -55,6 +55,11 @@ pub(super) fn rows(
 ) -> Result<Input> {
     let classes = classes(sources, &listed);
     let (mut input, mut keys) = (Input::default(), Keys::default());
+    input.notes.extend(
+        sources
+            .iter()
+            .flat_map(|source| source.notes.iter().cloned()),
+    );
     let total: usize = listed.iter().map(Vec::len).sum();
     for (number, (source, listed)) in sources.iter().zip(listed).enumerate() {
         for one in listed {

@@ -33,6 +33,8 @@ pub(super) struct Source {
     pub(super) holdings: Holdings,
     /// The samples of a tree.
     pub(super) sites: Vec<Site>,
+    /// What the user should know of it.
+    pub(super) notes: Vec<String>,
     open: Mutex<Open>,
 }
 
@@ -65,6 +67,7 @@ impl Source {
             compressed,
             holdings,
             sites,
+            notes: Vec::new(),
             open: Mutex::default(),
         }
     }

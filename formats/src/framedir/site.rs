@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::passed::PassedOver;
 use super::read::Reader;
 use super::scan::Group;
 use crate::{Error, ReadOptions, Result, Sample};
@@ -14,42 +15,85 @@ pub struct Site {
     group: Option<(PathBuf, Group)>,
 }
 
-/// The samples of the tree at `root` in the order of its reader, each with its key, labels and
-/// metadata, and without its blobs.
+/// What a tree holds.
+#[derive(Debug, Default)]
+pub struct Sites {
+    /// The samples in the order of the reader, each with its key, labels, metadata and the names of
+    /// its blobs, but not their bytes. One whose JSON is damaged has a key only, and is an error
+    /// when it is read.
+    pub samples: Vec<(Site, Sample)>,
+    /// What is no sample's.
+    pub passed_over: PassedOver,
+}
+
+/// The samples of the tree at `root`.
 ///
 /// # Errors
-/// Those of the reader.
-pub fn sites(root: &Path, options: &ReadOptions) -> Result<Vec<(Site, Sample)>> {
+/// Those of the reader, but for damage to single samples.
+pub fn sites(root: &Path, options: &ReadOptions) -> Result<Sites> {
     let mut reader = Reader::open(root, options)?;
     reader.heads = true;
-    let (root, mut sites) = (root.to_owned(), Vec::new());
-    if reader.take_single() {
-        let sample = reader.root_sample()?;
-        return Ok(vec![(Site { root, group: None }, sample)]);
+    let (root, mut samples) = (root.to_owned(), Vec::new());
+    if let Some(content) = reader.take_single() {
+        let site = Site {
+            root: root.clone(),
+            group: None,
+        };
+        samples.push((site, reader.root_sample(&content)?));
     }
     while let Some((folder, group)) = reader.next_group() {
-        if let Some(sample) = reader.visit(&folder, &group)? {
-            let root = root.clone();
-            let group = Some((folder, group));
-            sites.push((Site { root, group }, sample));
-        }
+        let visited = reader.visit(folder.clone(), group.clone())?;
+        let found = reader.sample(&visited);
+        let site = Site {
+            root: root.clone(),
+            group: Some((folder, group)),
+        };
+        let sample = match found {
+            Ok(None) => continue,
+            Ok(Some(sample)) => sample,
+            Err(e) if e.io_kind().is_some() => return Err(e),
+            Err(_) => Sample {
+                key: crate::safe_key(&site.place()),
+                ..Sample::default()
+            },
+        };
+        samples.push((site, sample));
     }
-    Ok(sites)
+    Ok(Sites {
+        samples,
+        passed_over: reader.passed,
+    })
 }
 
 impl Site {
+    /// Path below the root, with slashes: the sample's folder, and its files without what follows
+    /// the first dot. Empty for the root itself.
+    pub fn place(&self) -> String {
+        let Some((folder, group)) = &self.group else {
+            return String::new();
+        };
+        let below = folder.strip_prefix(&self.root).unwrap_or(folder);
+        let parts = below.iter().map(|part| part.to_string_lossy().into_owned());
+        let parts: Vec<String> = parts.chain([group.stem.clone()]).collect();
+        parts.join("/")
+    }
+
     /// Reads the sample with its blobs; large ones stay in their files.
     ///
     /// # Errors
     /// Those of the reader; [`crate::Kind::Io`] if the sample is gone.
     pub fn read(&self, options: &ReadOptions) -> Result<Sample> {
+        let gone = |path: &Path| {
+            let gone = std::io::ErrorKind::NotFound.into();
+            Error::io("the sample is gone", gone).path(path)
+        };
         let Some((folder, group)) = &self.group else {
-            return Reader::open(&self.root, options)?.root_sample();
+            let mut reader = Reader::open(&self.root, options)?;
+            let content = reader.take_single().ok_or_else(|| gone(&self.root))?;
+            return reader.root_sample(&content);
         };
         let mut reader = Reader::of_groups(&self.root, options);
-        reader.visit(folder, group)?.ok_or_else(|| {
-            let gone = std::io::ErrorKind::NotFound.into();
-            Error::io("the sample is gone", gone).path(folder)
-        })
+        let visited = reader.visit(folder.clone(), group.clone())?;
+        reader.sample(&visited)?.ok_or_else(|| gone(folder))
     }
 }

@@ -194,7 +194,7 @@ pub(super) fn key_of(name: &[u8]) -> Option<(String, String)> {
 }
 
 /// Makes `json` and `cls` members metadata and a label, if these would be written the same again.
-fn interpret(sample: &mut Sample) {
+pub(crate) fn interpret(sample: &mut Sample) {
     let bytes = |sample: &Sample, name: &str| match sample.blobs.get(name) {
         Some(Blob::Bytes(bytes)) => Some(bytes.clone()),
         _ => None,

@@ -4,6 +4,7 @@ mod imports;
 mod mds;
 mod options;
 mod pairs;
+mod trees;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
