@@ -16,7 +16,7 @@ help:
 	@echo 'make demo              pack fixtures/classes into three formats under $(DEMO)/ and show them'
 	@echo 'make test              every test, and the light conformance readers'
 	@echo 'make check             format, lint, docs, licences'
-	@echo 'make conformance       read kpack output with webdataset, tfrecord, tarfile, GNU tar; lists with mmaction2, pandas'
+	@echo 'make conformance       read kpack output with webdataset, tfrecord, tarfile, GNU tar, wids, Energon; lists with mmaction2, pandas'
 	@echo 'make conformance-full  the same with TensorFlow, DALI, mosaicml-streaming, OpenCV and torchcodec besides'
 	@echo 'make bench             kpack beside other tools, on the same clips in the same run'
 	@echo 'make bench-read        reading, converting and decoding beside DALI, webdataset, tf.data, cp, torchcodec .., on the same bytes'

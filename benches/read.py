@@ -3,12 +3,13 @@
 
     KPACK=target/release/kpack benches/read.py [--repeats 3] [--only large,small,convert,clips,jpeg] [--full] [--plot FILE] [--json FILE]
 
-    large, small  whole samples in order, of 600 kB and of 12 kB, made of random bytes; files in the page cache, one thread (kpack, Python)
+    large, small  whole samples in order, of 600 kB and of 12 kB, made of random bytes; one thread (kpack, Python)
     convert       tar to TFRecord and back, beside cp of the same bytes; both with fsync
     clips         16 frames, every 4th, from a random place of random clips, to RGB; one thread
     jpeg          the same of packed JPEG frames, beside loose files
 
-Best of the repeats. Ratios are to the line marked 1.00: a read() loop, cp, or the fastest other tool. Other tools run in virtual environments with
+All files are in the page cache, read into it from the disk as on a machine that reads a dataset again and again: of files that were written a moment
+ago it has pieces as small as they were written in, which are slower to read for every tool. Best of the repeats. Ratios are to the line marked 1.00: a read() loop, cp, or the fastest other tool. Other tools run in virtual environments with
 the versions of their requirements files; those of several hundred MB (TensorFlow, DALI, torchcodec) only where they are installed already, or with --full.
 """
 import argparse
@@ -137,6 +138,8 @@ class Bench:
         for folder, consumers in [("tars", ["dali", "wids"]), ("records", ["dali"])]:
             for consumer in consumers:
                 run([self.kpack, "index", work / folder, "--for", consumer, "-q"])
+        for folder in ["tars", "records", "mds"]:
+            warm(work / folder)
         for folder, label in [("tars", "tar"), ("records", "TFRecord")]:
             self.ours(group, work / folder, label, "sequential")
         for script, (name, folder, environment) in READERS.items():
@@ -152,8 +155,7 @@ class Bench:
         for _ in range(max(3, self.options.repeats)):
             for name, source, to in [("cp, tar", "tars", None), ("kpack, tar to TFRecord", "tars", "tfrecord"), ("kpack, TFRecord to tar", "records", "webdataset")]:
                 shards = sorted(p for p in (work / source).iterdir() if p.suffix in (".tar", ".tfrecord"))
-                for shard in shards:
-                    shard.read_bytes()
+                warm(work / source)
                 os.sync()
                 begun = time.perf_counter()
                 if to is None:
@@ -175,6 +177,7 @@ class Bench:
         videos, _ = self.videos()
         tars, takes = self.work / "clips", ["--clips", self.options.clips]
         run([self.kpack, "webdataset", videos, "-o", tars, "--video", "copy", "-q"])
+        warm(tars)
         self.ours("clips", tars, "", "clips", takes)
         for script, (name, environment) in CLIPS.items():
             self.rival("clips", script, name, environment, tars, takes)
@@ -185,8 +188,20 @@ class Bench:
         pictures = ["--frames", "all", "--quality", "90", "-q"]
         run([self.kpack, "webdataset", videos, "-o", self.work / "packed", *pictures])
         run([self.kpack, "frames", videos, "-o", self.work / "loose", *pictures])
+        warm(self.work / "packed")
+        warm(self.work / "loose")
         self.ours("jpeg", self.work / "packed", "", "clips", takes)
         self.rival("jpeg", "jpeg_simplejpeg", "simplejpeg, loose files", "bench", self.work / "loose", takes)
+
+
+def warm(folder):
+    """Reads all files into the page cache, from the disk."""
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        with open(path, "rb", buffering=0) as file:
+            os.fsync(file)
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+            while file.read(1 << 20):
+                pass
 
 
 def copy(shards, out):

@@ -1,6 +1,10 @@
 //! The index files that other readers want, beside shards that are there: see
 //! [`kpack_formats::indexes`] for their bytes.
 
+mod energon;
+mod lookup;
+mod media;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +17,6 @@ use kpack_formats::tfrecord::RecordReader;
 use kpack_formats::webdataset::MemberReader;
 use md5::{Digest, Md5};
 use rayon::prelude::*;
-use serde_json::json;
 
 use crate::convert::Found;
 use crate::mmap::{Walk, map};
@@ -26,14 +29,12 @@ pub enum Consumer {
     Dali,
     /// wids: `shardindex.json` for all shards of a folder.
     Wids,
-    /// Megatron-Energon: `SHARD.tar.idx` and `.nv-meta/`.
+    /// Megatron-Energon: `SHARD.tar.idx` and `.nv-meta/`, with the table by which it finds a sample by
+    /// its key.
     Energon,
     /// The tfrecord package: `NAME.index`.
     Tfrecord,
 }
-
-/// Version of Energon whose metadata is written.
-const ENERGON: &str = "7.4.1";
 
 /// Files that were written.
 #[derive(Debug, Default)]
@@ -60,8 +61,9 @@ struct Part {
 /// threads.
 ///
 /// # Errors
-/// [`Error::Usage`] for a shard that the consumer cannot read, or two indexes of one name;
-/// [`Error::Format`] for a damaged one; [`Error::Io`].
+/// [`Error::Usage`] for a shard that the consumer cannot read, two indexes of one name, or a key that
+/// comes twice where the consumer finds samples by key (Energon); [`Error::Format`] for a damaged
+/// shard; [`Error::Io`].
 pub fn write(
     shards: &[Found],
     consumer: Consumer,
@@ -71,6 +73,9 @@ pub fn write(
     check(shards, consumer, out)?;
     if let Some(out) = out {
         fs::create_dir_all(out).map_err(Error::io("cannot create folder", out))?;
+    }
+    if consumer == Consumer::Energon {
+        return energon::write(shards, out, threads);
     }
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     let pool = pool.map_err(|e| Error::usage(format!("cannot start {threads} threads: {e}")))?;
@@ -92,10 +97,8 @@ pub fn write(
         }
         written.files.push(path.clone());
     }
-    match consumer {
-        Consumer::Wids => wids(shards, &parts, out, &mut written)?,
-        Consumer::Energon => energon(shards, &parts, out, &mut written)?,
-        Consumer::Dali | Consumer::Tfrecord => {}
+    if consumer == Consumer::Wids {
+        wids(shards, &parts, out, &mut written)?;
     }
     Ok(written)
 }
@@ -146,20 +149,7 @@ fn own_path(shard: &Found, consumer: Consumer, out: Option<&Path>) -> Option<Pat
 }
 
 fn index(shard: &Found, consumer: Consumer, out: Option<&Path>) -> Result<Part> {
-    let bytes = map(&shard.path, Walk::Parts).map_err(Error::io("cannot read", &shard.path))?;
-    let options = ReadOptions {
-        concatenated: false,
-        unchecked: true,
-        ..ReadOptions::default()
-    };
-    let head = &bytes[..bytes.len().min(1024)];
-    if !bytes.is_empty() && !(shard.format.sniff)(head) {
-        return Err(Error::usage(format!(
-            "{}: is compressed or damaged, and readers with an index seek in the plain file: kpack \
-             convert writes it anew",
-            shard.path.display()
-        )));
-    }
+    let (bytes, options) = (plain(shard)?, options());
     let place = |e: kpack_formats::Error| e.path(&shard.path);
     let (content, samples) = if shard.format.name == "tfrecord" {
         let reader = RecordReader::of_bytes(bytes.clone(), &shard.path, &options);
@@ -168,9 +158,8 @@ fn index(shard: &Found, consumer: Consumer, out: Option<&Path>) -> Result<Part> 
     } else {
         let members = members(&bytes, shard, &options)?;
         match consumer {
-            Consumer::Energon => indexes::energon(&members).map_err(place)?,
             Consumer::Wids => (Vec::new(), indexes::wids_samples(&members)),
-            Consumer::Dali | Consumer::Tfrecord => {
+            Consumer::Dali | Consumer::Energon | Consumer::Tfrecord => {
                 let text = indexes::wds2idx(&members).map_err(place)?;
                 let count = text.lines().count().saturating_sub(1) as u64;
                 (text.into_bytes(), count)
@@ -188,6 +177,29 @@ fn index(shard: &Found, consumer: Consumer, out: Option<&Path>) -> Result<Part> 
         md5,
         bytes: bytes.len() as u64,
     })
+}
+
+/// The bytes of a shard that is not compressed.
+fn plain(shard: &Found) -> Result<Bytes> {
+    let bytes = map(&shard.path, Walk::Parts).map_err(Error::io("cannot read", &shard.path))?;
+    let head = &bytes[..bytes.len().min(1024)];
+    if !bytes.is_empty() && !(shard.format.sniff)(head) {
+        return Err(Error::usage(format!(
+            "{}: is compressed or damaged, and readers with an index seek in the plain file: kpack \
+             convert writes it anew",
+            shard.path.display()
+        )));
+    }
+    Ok(bytes)
+}
+
+/// As the other readers go through a shard: up to its first end.
+fn options() -> ReadOptions {
+    ReadOptions {
+        concatenated: false,
+        unchecked: true,
+        ..ReadOptions::default()
+    }
 }
 
 fn members(bytes: &Bytes, shard: &Found, options: &ReadOptions) -> Result<Vec<Listed>> {
@@ -234,69 +246,4 @@ fn wids(shards: &[Found], parts: &[Part], out: Option<&Path>, written: &mut Writ
     write_atomic(&path, indexes::wids(&list)?.as_bytes())?;
     written.files.push(path);
     Ok(())
-}
-
-/// `.nv-meta`: how many samples each shard has, and which split it is of. A `dataset.yaml` that is
-/// there is kept, because users say in it how samples are cooked.
-fn energon(
-    shards: &[Found],
-    parts: &[Part],
-    out: Option<&Path>,
-    written: &mut Written,
-) -> Result<()> {
-    let (root, names) = relative(shards, out)?;
-    let meta = root.join(".nv-meta");
-    fs::create_dir_all(&meta).map_err(Error::io("cannot create folder", &meta))?;
-    let counts: serde_json::Map<_, _> = names
-        .iter()
-        .zip(parts)
-        .map(|(name, part)| (name.clone(), part.samples.into()))
-        .collect();
-    let info = json!({"energon_version": ENERGON, "shard_counts": counts});
-    let info = serde_json::to_string_pretty(&info)
-        .map_err(|e| Error::usage(format!("the shard counts cannot be written as JSON: {e}")))?;
-    let mut splits: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for split in ["train", "val", "test"] {
-        splits.insert(split, Vec::new());
-    }
-    for (shard, name) in shards.iter().zip(&names) {
-        let split = shard.split.as_deref().unwrap_or("train");
-        splits.entry(split).or_default().push(name);
-    }
-    let mut yaml = "exclude: []\nsplit_parts:\n".to_owned();
-    for (split, names) in splits {
-        let split = quoted(split);
-        if names.is_empty() {
-            yaml.push_str(&format!("  {split}: []\n"));
-            continue;
-        }
-        yaml.push_str(&format!("  {split}:\n"));
-        for name in names {
-            yaml.push_str(&format!("  - {}\n", quoted(name)));
-        }
-    }
-    let dataset = "__module__: megatron.energon\n__class__: CrudeWebdataset\n";
-    for (name, text) in [
-        (".info.json", info.as_str()),
-        ("split.yaml", &yaml),
-        ("dataset.yaml", dataset),
-    ] {
-        let path = meta.join(name);
-        if name == "dataset.yaml" && path.exists() {
-            continue;
-        }
-        write_atomic(&path, text.as_bytes())?;
-        written.files.push(path);
-    }
-    Ok(())
-}
-
-/// A text as YAML takes it: in quotes unless it is a plain word.
-fn quoted(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '/' | '.');
-    let word = text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.chars().all(plain);
-    match word {
-        true => text.to_owned(),
-        false => json!(text).to_string(),
-    }
 }

@@ -3,12 +3,14 @@
 //! ```text
 //! DALI wds2idx        v1.2 SAMPLES \n, then a line a sample: EXT OFFSET SIZE NAME for each member
 //! DALI, tfrecord      OFFSET SIZE \n for each record, framing included
-//! Energon .tar.idx    u64 little-endian: first header of each sample, then the end of the last
+//! Energon .tar.idx    u64 little-endian: first header of each sample, then the end of the last member
 //! wids JSON           the shards with their MD5, number of samples and length
 //! ```
 //!
 //! Offsets of DALI are those of a member's data. Nothing here is of use for a compressed shard: all
 //! of these readers seek in the file itself.
+
+mod energon;
 
 use std::fmt::Write as _;
 
@@ -18,6 +20,8 @@ use serde::Serialize;
 use crate::tfrecord::RecordReader;
 use crate::webdataset::MemberReader;
 use crate::{Error, Result};
+
+pub use energon::{EnergonPart, EnergonReader, EnergonSample};
 
 /// Where one regular member of a tar lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,17 +123,11 @@ fn listed_name(name: &[u8]) -> Result<String> {
     Ok(text)
 }
 
-/// Key of a member for webdataset, wids and Energon; `None` for one that is no part of a sample.
+/// Key of a member for wids; `None` for one that is no part of a sample.
 fn key_of(name: &[u8]) -> Option<&[u8]> {
     let base = name.iter().rposition(|b| *b == b'/').map_or(0, |s| s + 1);
     let dot = name.get(base..)?.iter().position(|b| *b == b'.')?;
     name.get(..base + dot)
-}
-
-/// Whether a member is one of the archive's own, such as `__meta__/x`.
-fn is_meta(name: &[u8]) -> bool {
-    let top = name.split(|b| *b == b'/').next().unwrap_or_default();
-    top.len() >= 4 && top.starts_with(b"__") && top.ends_with(b"__")
 }
 
 /// The samples of a tar as wids counts them.
@@ -137,31 +135,6 @@ pub fn wids_samples(members: &[Listed]) -> u64 {
     let keys: Vec<&[u8]> = members.iter().filter_map(|m| key_of(&m.name)).collect();
     let changes = keys.windows(2).filter(|pair| pair.first() != pair.last());
     changes.count() as u64 + u64::from(!keys.is_empty())
-}
-
-/// Energon's `SHARD.tar.idx`, and the number of samples in it.
-///
-/// # Errors
-/// [`crate::Kind::Usage`] if there is no sample.
-pub fn energon(members: &[Listed]) -> Result<(Vec<u8>, u64)> {
-    let (mut index, mut last) = (Vec::new(), None);
-    for member in members.iter().filter(|m| !is_meta(&m.name)) {
-        let base = member.name.iter().rposition(|b| *b == b'/');
-        let Some(key) = key_of(&member.name).filter(|key| key.len() > base.map_or(0, |s| s + 1))
-        else {
-            continue;
-        };
-        if last != Some(key) {
-            index.extend_from_slice(&member.start.to_le_bytes());
-            last = Some(key);
-        }
-    }
-    let end = members.last().filter(|_| !index.is_empty());
-    let end = end.ok_or_else(|| Error::usage("the archive holds no samples for Energon"))?;
-    let samples = index.len() as u64 / 8;
-    let end = end.data + end.length.next_multiple_of(512);
-    index.extend_from_slice(&end.to_le_bytes());
-    Ok((index, samples))
 }
 
 /// What `tfrecord2idx` writes, DALI's and that of the tfrecord package alike, and the records.
@@ -268,11 +241,6 @@ mod tests {
         let text =
             "v1.2 2\njpg 512 64 a.jpg cls 1536 2 a.cls\njpg 2560 64 b.jpg cls 3584 2 b.cls\n";
         assert_eq!(wds2idx(&two).unwrap(), text);
-        let offsets: Vec<u8> = [0_u64, 2048, 4096]
-            .iter()
-            .flat_map(|o| o.to_le_bytes())
-            .collect();
-        assert_eq!(energon(&two).unwrap(), (offsets, 2));
         assert_eq!(wids_samples(&two), 2);
     }
 
@@ -287,9 +255,8 @@ mod tests {
         let text = wds2idx(&odd).unwrap();
         assert!(text.contains("b.c 2560 1 d.x/a.b.c\n"), "{text}");
         assert!(text.starts_with("v1.2 3\njson 1536"), "{text}");
-        assert_eq!(energon(&odd).unwrap().1, 1);
         assert!(wds2idx(&listed(&[("a b.jpg", 0, 1)])).is_err());
-        assert!(wds2idx(&[]).is_err() && energon(&[]).is_err());
+        assert!(wds2idx(&[]).is_err());
     }
 
     #[test]

@@ -43,19 +43,21 @@ impl Place {
         }
     }
 
-    /// The labels, from the metadata and what the format shows; `None` where these contradict
-    /// each other.
-    pub(crate) fn resolve(self, meta: &Meta, shown: &Shown) -> Option<Vec<Label>> {
-        [from_meta(meta), zip(shown)]
-            .into_iter()
-            .flatten()
-            .find(|labels| self.show(labels) == *shown)
+    /// The labels, from the metadata, a `json` blob and what the format shows; `None` where these
+    /// contradict each other. Where the format shows nothing, as others' files often do, what the
+    /// others say holds.
+    pub(crate) fn resolve(self, sample: &Sample, shown: &Shown) -> Option<Vec<Label>> {
+        let fits = |labels: &Vec<Label>| *shown == Shown::default() || self.show(labels) == *shown;
+        let said = from_meta(&sample.meta).or_else(|| from_blob(sample));
+        said.filter(fits).or_else(|| zip(shown).filter(fits))
     }
 
     /// The metadata with all of the labels that `resolve` would not find otherwise.
     pub(crate) fn complete(self, sample: &Sample) -> Cow<'_, Meta> {
-        let found = self.resolve(&sample.meta, &self.show(&sample.labels));
-        if found.as_ref() == Some(&sample.labels) {
+        let found = self.resolve(sample, &self.show(&sample.labels));
+        // What only a blob says is left to it.
+        let silent = sample.labels.is_empty() && from_meta(&sample.meta).is_none();
+        if silent || found.as_ref() == Some(&sample.labels) {
             return Cow::Borrowed(&sample.meta);
         }
         let mut meta = sample.meta.clone();
@@ -89,6 +91,18 @@ fn from_meta(meta: &Meta) -> Option<Vec<Label>> {
     let index = meta.get("label_index").and_then(Value::as_i64);
     let any = text.is_some() || index.is_some();
     any.then(|| vec![Label { index, text }])
+}
+
+/// Labels that a `json` blob gives: JSON that is no metadata, as writing it again would change it.
+/// Only those that both places of formats can show.
+fn from_blob(sample: &Sample) -> Option<Vec<Label>> {
+    let json = sample
+        .blobs
+        .get("json")
+        .filter(|json| json.len() <= LABELS_MAX)?;
+    let meta: Meta = serde_json::from_slice(&json.load().ok()?).ok()?;
+    let labels = from_meta(&meta)?;
+    (zip(&Place::Lists.show(&labels)).as_ref() == Some(&labels)).then_some(labels)
 }
 
 fn zip(shown: &Shown) -> Option<Vec<Label>> {
@@ -131,6 +145,9 @@ pub(crate) fn from_json(value: &Value) -> Option<Label> {
     }
     Some(label)
 }
+
+/// Longest `json` blob in which labels are looked for, in bytes.
+const LABELS_MAX: u64 = 1 << 20;
 
 /// Longest JSON that is looked into, in bytes: parsed, it takes many times its size.
 pub(crate) const JSON_MAX: usize = 64 << 20;
@@ -208,7 +225,9 @@ mod tests {
                 for place in [Place::Cls, Place::Lists] {
                     let sample = sample(labels.clone(), meta.clone());
                     let written = place.complete(&sample);
-                    let read = place.resolve(&written, &place.show(labels));
+                    let mut again = sample.clone();
+                    again.meta = written.into_owned();
+                    let read = place.resolve(&again, &place.show(labels));
                     assert_eq!(read.as_ref(), Some(labels), "{place:?} {meta}");
                 }
             }
@@ -225,6 +244,37 @@ mod tests {
                 "{place:?}"
             );
         }
+    }
+
+    /// JSON as Python writes it is a blob, and tells labels all the same.
+    #[test]
+    fn labels_of_other_peoples_json_are_seen_and_written_beside_it() {
+        let mut sample = sample(vec![], json!({}));
+        let text = br#"{"label": "cat", "label_index": 0}"#;
+        sample
+            .blobs
+            .insert("json".into(), crate::Blob::from(text.to_vec()));
+        let labels = vec![label(Some(0), Some("cat"))];
+        for place in [Place::Cls, Place::Lists] {
+            let found = place.resolve(&sample, &Shown::default());
+            assert_eq!(found.as_ref(), Some(&labels), "{place:?}");
+            sample.labels.clone_from(&labels);
+            assert!(place.complete(&sample).is_empty(), "the blob says it");
+            assert_eq!(
+                place.resolve(&sample, &place.show(&labels)).as_ref(),
+                Some(&labels)
+            );
+        }
+        let other = Shown {
+            indexes: vec![7],
+            ..Shown::default()
+        };
+        let found = Place::Cls.resolve(&sample, &other);
+        assert_eq!(
+            found,
+            Some(vec![label(Some(7), None)]),
+            "a cls member goes first"
+        );
     }
 
     #[test]

@@ -302,10 +302,12 @@ impl Convert {
         }
         let signals = Signals::listen()?;
         let watch = Watch::new(common);
+        let sources = conversion.paths();
         let options = Options {
             threads: common.threads(),
             failures: self.limit(),
             overwrite: self.run.overwrite,
+            sources: &sources,
             libav: libav::release(),
             estimate: Some(&Conversion::weight),
             ..Options::default()

@@ -17,7 +17,8 @@ Examples:
   kpack index out --for energon                         out/.nv-meta/ and out/train-000000.tar.idx
   kpack index out --for tfrecord-index -o idx           idx/train-00000-of-00016.index
 
-The bytes are those that wds2idx, tfrecord2idx, wids-index and energon prepare make.";
+The bytes are those that wds2idx, tfrecord2idx and wids-index make, the offsets and rows those of energon prepare.
+Energon finds samples by key: if a key comes twice, in one shard or in two, nothing is written.";
 
 /// Write the index files that other readers want, beside the shards
 #[derive(Debug, Args)]
@@ -41,7 +42,7 @@ enum ConsumerKind {
     Dali,
     /// wids: one JSON for all shards
     Wids,
-    /// Megatron-Energon: .nv-meta and .tar.idx
+    /// Megatron-Energon: .tar.idx, and .nv-meta with the table that finds samples by key
     Energon,
     /// The tfrecord package of Python
     TfrecordIndex,

@@ -84,6 +84,14 @@ impl Conversion {
         Ok((conversion, input))
     }
 
+    /// The shards and trees that it reads.
+    pub fn paths(&self) -> Vec<PathBuf> {
+        self.sources
+            .iter()
+            .map(|source| source.found.path.clone())
+            .collect()
+    }
+
     /// What its sources hold together, after the edits.
     fn holdings(&self) -> Holdings {
         let mut all = Holdings::default();

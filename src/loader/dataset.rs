@@ -1,10 +1,10 @@
 //! [`Dataset`]: shards whose samples can be read in any order.
 
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Once, OnceLock};
 
 use bytes::Bytes;
-use kpack_formats::{Error as FormatError, ReadOptions, Sample, tables_at};
+use kpack_formats::{Sample, tables_at};
 use rayon::prelude::*;
 
 use super::shard::Shard;
@@ -34,6 +34,8 @@ struct Open {
 struct Mapped {
     bytes: Bytes,
     ahead: Ahead,
+    /// Whether the system was told that all of it is read in order.
+    in_order: Once,
 }
 
 impl Dataset {
@@ -117,38 +119,24 @@ impl Dataset {
     /// no sample has.
     pub fn get(&self, number: u64, unchecked: bool) -> Result<Sample> {
         let (open, at) = self.place(number)?;
-        let Some(place) = open.shard.places.get(at) else {
-            return Err(Error::usage(format!("there is no sample {number}")));
-        };
+        let place = open.shard.place(at)?;
         let mapped = open.mapped()?;
         let range = place.offset as usize..(place.offset + place.length) as usize;
         let extent = mapped.bytes.slice(range);
-        let path = &open.shard.found.path;
-        let damaged = |what: &str| {
-            let e = FormatError::corrupt(what).path(path).offset(place.offset);
-            Error::from(e.record(at as u64))
-        };
-        let framed = open.shard.found.format.name == "tfrecord";
-        let crc = place.crc32c.filter(|_| !framed && !unchecked);
-        if crc.is_some_and(|crc| kpack_formats::crc32c(&extent) != crc) {
-            return Err(damaged(
-                "the sample does not match the checksum of its index",
-            ));
-        }
-        let options = ReadOptions {
-            unchecked,
-            first_record: at as u64,
-            ..ReadOptions::default()
-        };
-        let read = open.shard.found.format.read;
-        let read = read.ok_or_else(|| damaged("the format is not read by samples"))?;
-        let sample = read(extent, path, &options).next_sample();
-        let sample = sample.map_err(|e| Error::from(e.offset(place.offset).record(at as u64)))?;
-        let mut sample = sample.ok_or_else(|| damaged("there is no sample here"))?;
+        let mut sample = open.shard.sample(at, extent, unchecked)?;
         if let Some(entry) = place.entry {
             sample.frame_tables = open.tables(entry);
         }
         Ok(sample)
+    }
+
+    /// The shard of sample `number` is read front to back from here on.
+    pub(super) fn in_order(&self, number: u64) {
+        if let Ok((open, _)) = self.place(number)
+            && let Ok(mapped) = open.mapped()
+        {
+            mapped.in_order.call_once(|| mapped.ahead.whole());
+        }
     }
 
     /// Asks the system to read sample `number` from the disk meanwhile.
@@ -167,15 +155,13 @@ impl Open {
             return Ok(mapped);
         }
         let path = &self.shard.found.path;
-        let (bytes, mut ahead) =
-            map_ahead(path, Walk::Parts).map_err(Error::io("cannot map", path))?;
-        // Thousands of shards may be open at once.
-        ahead.close();
-        if bytes.len() as u64 != self.shard.bytes {
-            let text = format!("{}: has changed since it was opened", path.display());
-            return Err(Error::usage(text));
-        }
-        Ok(self.mapped.get_or_init(|| Mapped { bytes, ahead }))
+        let (bytes, ahead) = map_ahead(path, Walk::Parts).map_err(Error::io("cannot map", path))?;
+        self.shard.is_still(bytes.len() as u64)?;
+        Ok(self.mapped.get_or_init(|| Mapped {
+            bytes,
+            ahead,
+            in_order: Once::new(),
+        }))
     }
 
     /// An index that cannot be read any more is no reason to lose the sample.

@@ -48,7 +48,7 @@ pub use dataset::Dataset;
 pub use state::State;
 
 pub(crate) use order::Order;
-pub(crate) use shard::{Place, Shard};
+pub(crate) use shard::Shard;
 
 use crate::{Error, Result};
 use order::mix;
@@ -73,7 +73,8 @@ pub struct Options {
     pub uneven: Uneven,
     /// Leaves checksums uncompared.
     pub unchecked: bool,
-    /// Samples that are asked from the disk before they are wanted.
+    /// Samples that are asked from the disk before they are wanted; 0 for none. Where samples come as
+    /// they stand in their shards, the system reads ahead in larger steps.
     pub prefetch: u32,
 }
 
@@ -237,12 +238,20 @@ impl Loader {
         let Some(number) = self.number(self.taken) else {
             return Ok(None);
         };
-        if self.options.prefetch > 0 {
-            self.prefetch();
+        match (self.options.prefetch, self.is_in_order()) {
+            (0, _) => {}
+            (_, true) => self.dataset.in_order(number),
+            (_, false) => self.prefetch(),
         }
         self.taken += 1;
         let sample = self.dataset.get(number, self.options.unchecked)?;
         Ok(Some(Loaded { number, sample }))
+    }
+
+    /// Whether samples come as they stand in their shards, none left out.
+    fn is_in_order(&self) -> bool {
+        let all = self.options.split == Split::Shards || self.share().1 == 1;
+        self.options.seed.is_none() && all
     }
 
     fn prefetch(&self) {

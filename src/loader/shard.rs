@@ -2,7 +2,8 @@
 
 use std::fs::File;
 
-use kpack_formats::{IndexReader, Limits, ReadOptions};
+use bytes::Bytes;
+use kpack_formats::{Error as FormatError, IndexReader, Limits, ReadOptions, Reading, Sample};
 
 use crate::convert::Found;
 use crate::mmap::{Walk, map};
@@ -74,6 +75,81 @@ impl Shard {
             bytes: length,
             places,
         })
+    }
+
+    /// Where sample `number` lies.
+    pub(crate) fn place(&self, number: usize) -> Result<&Place> {
+        let place = self.places.get(number);
+        place.ok_or_else(|| {
+            let path = self.found.path.display();
+            Error::usage(format!("{path}: there is no sample {number}"))
+        })
+    }
+
+    /// The sample that `extent`, the bytes at place `number`, holds. They are compared with the
+    /// checksum of their index, or of their record, unless `unchecked`.
+    ///
+    /// # Errors
+    /// [`Error::Format`] for a damaged sample, with its offset in the shard.
+    pub(crate) fn sample(&self, number: usize, extent: Bytes, unchecked: bool) -> Result<Sample> {
+        self.check(number, &extent, unchecked)?;
+        let options = ReadOptions {
+            unchecked,
+            first_record: number as u64,
+            ..ReadOptions::default()
+        };
+        let sample = self.reader(extent, number, &options)?.next_sample();
+        let sample = sample.map_err(|e| self.placed(e, number))?;
+        sample.ok_or_else(|| self.damaged(number, "there is no sample here"))
+    }
+
+    /// Compares the bytes at place `number` with the checksum of their index, where there is one and
+    /// their record has none of its own.
+    pub(crate) fn check(&self, number: usize, extent: &[u8], unchecked: bool) -> Result<()> {
+        let framed = self.found.format.name == "tfrecord";
+        let crc = self.place(number)?.crc32c;
+        let crc = crc.filter(|_| !framed && !unchecked);
+        match crc.is_none_or(|crc| kpack_formats::crc32c(extent) == crc) {
+            true => Ok(()),
+            false => Err(self.damaged(
+                number,
+                "the sample does not match the checksum of its index",
+            )),
+        }
+    }
+
+    /// Reads the samples of `bytes`, of which place `number` is the first.
+    pub(crate) fn reader(
+        &self,
+        bytes: Bytes,
+        number: usize,
+        options: &ReadOptions,
+    ) -> Result<Reading> {
+        let read = self.found.format.read;
+        let read = read.ok_or_else(|| self.damaged(number, "the format is not read by samples"))?;
+        Ok(read(bytes, &self.found.path, options))
+    }
+
+    /// What is wrong at place `number`.
+    fn damaged(&self, number: usize, what: &str) -> Error {
+        self.placed(FormatError::corrupt(what).path(&self.found.path), number)
+    }
+
+    /// An error with the place of sample `number`.
+    fn placed(&self, e: FormatError, number: usize) -> Error {
+        let offset = self.places.get(number).map_or(0, |place| place.offset);
+        Error::from(e.offset(offset).record(number as u64))
+    }
+
+    /// Refuses a file of another length than the one that was listed.
+    pub(crate) fn is_still(&self, length: u64) -> Result<()> {
+        if length == self.bytes {
+            return Ok(());
+        }
+        let path = self.found.path.display();
+        Err(Error::usage(format!(
+            "{path}: has changed since it was opened"
+        )))
     }
 }
 

@@ -13,6 +13,7 @@ use crate::pipeline::intact;
 use crate::pipeline::log::{Line, LogReader};
 use crate::pipeline::names;
 use crate::pipeline::occupied::{self, Guard};
+use crate::pipeline::options::Options;
 use crate::pipeline::plan::Plan;
 use crate::pipeline::remake;
 use crate::pipeline::row::OutcomeRow;
@@ -27,15 +28,16 @@ pub(crate) enum Entered {
     Unfinished(File, PathBuf),
 }
 
-/// Enters OUT for the part that `header` tells of. With `overwrite` what kpack wrote there is
+/// Enters OUT for the part that `header` tells of. With [`Options::overwrite`] what kpack wrote there is
 /// removed first (of the same plan in several parts: what this part wrote).
 pub(crate) fn enter(
     folder: &Folder,
     plan: &Plan,
     header: &Header,
     target: Target<'_>,
-    overwrite: bool,
+    options: &Options<'_>,
 ) -> Result<Entered> {
+    let overwrite = options.overwrite;
     fs::create_dir_all(&folder.out).map_err(Error::io("cannot create folder", &folder.out))?;
     remake::complete(&folder.out)?;
     // In this order, so that what other parts write meanwhile is not taken for foreign.
@@ -51,6 +53,9 @@ pub(crate) fn enter(
     // What was in flight when this very part was interrupted has no rows, and is ours.
     let begun = exists(&log) && header_of(&log)?.is_some_and(|h| h.origin == header.origin);
     let finished = Dataset::read(&folder.out)?;
+    if overwrite {
+        occupied::spare_sources(folder, plan, options.sources, (finished.as_ref(), &logs))?;
+    }
     let mut orphans = Vec::new();
     if let (Some(guard), true) = (&guard, overwrite) {
         let mut owned = occupied::of_logs(&logs)?;

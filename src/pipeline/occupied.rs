@@ -139,6 +139,52 @@ impl<'a> Guard<'a> {
     }
 }
 
+/// Refuses to remove the dataset in OUT, finished or not, where the run reads it: where one of
+/// `sources` lies in OUT or OUT in it, or where the media of a clip is one of the shards.
+pub(crate) fn spare_sources(
+    folder: &Folder,
+    plan: &Plan,
+    sources: &[PathBuf],
+    (finished, logs): (Option<&Dataset>, &[PathBuf]),
+) -> Result<()> {
+    let Ok(out) = fs::canonicalize(&folder.out) else {
+        return Ok(());
+    };
+    let mut shards: HashSet<PathBuf> = HashSet::new();
+    shards.extend(
+        finished
+            .iter()
+            .flat_map(|d| &d.shards)
+            .map(|shard| out.join(&shard.name)),
+    );
+    for line in lines_of(logs) {
+        if let Line::Shard(shard) = line? {
+            shards.insert(out.join(shard.name));
+        }
+    }
+    if finished.is_none() && logs.is_empty() {
+        return Ok(());
+    }
+    let of_source = |path: &&PathBuf| {
+        fs::canonicalize(path).is_ok_and(|p| p.starts_with(&out) || out.starts_with(p))
+    };
+    let media = || {
+        let media = (0..plan.len()).filter_map(|index| plan.clip(index).media.as_ref());
+        let is_shard = |path: &&PathBuf| fs::canonicalize(path).is_ok_and(|p| shards.contains(&p));
+        (!shards.is_empty())
+            .then(|| media.into_iter().find(is_shard))
+            .flatten()
+    };
+    match sources.iter().find(of_source).or_else(media) {
+        Some(source) => Err(Error::usage(format!(
+            "{} is read, and --overwrite removes the dataset in {}: use another folder",
+            source.display(),
+            folder.out.display()
+        ))),
+        None => Ok(()),
+    }
+}
+
 /// The places that a finished dataset owns.
 pub(crate) fn of_dataset(folder: &Folder, dataset: &Dataset) -> Result<HashSet<String>> {
     let samples = folder.out.join(SAMPLES);
@@ -155,14 +201,26 @@ pub(crate) fn of_dataset(folder: &Folder, dataset: &Dataset) -> Result<HashSet<S
 /// The places that the rows of these logs own.
 pub(crate) fn of_logs(logs: &[PathBuf]) -> Result<HashSet<String>> {
     let mut owned = HashSet::new();
-    for log in logs {
-        let file = File::open(log).map_err(Error::io("cannot open", log))?;
-        let mut lines = LogReader::new(file, log);
-        while let Some((_, line)) = lines.next()? {
-            if let Line::Row { row, .. } = line {
-                owned.extend(row.path);
-            }
+    for line in lines_of(logs) {
+        if let Line::Row { row, .. } = line? {
+            owned.extend(row.path);
         }
     }
     Ok(owned)
+}
+
+fn lines_of(logs: &[PathBuf]) -> impl Iterator<Item = Result<Line>> {
+    logs.iter().flat_map(|path| {
+        let opened = File::open(path).map_err(Error::io("cannot open", path));
+        let (file, failed) = match opened {
+            Ok(file) => (Some(file), None),
+            Err(e) => (None, Some(Err(e))),
+        };
+        let mut lines = file.map(|file| LogReader::new(file, path));
+        let rest = std::iter::from_fn(move || {
+            let next = lines.as_mut()?.next().transpose()?;
+            Some(next.map(|(_, line)| line))
+        });
+        failed.into_iter().chain(rest)
+    })
 }

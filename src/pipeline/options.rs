@@ -1,6 +1,7 @@
 //! [`Options`]: how a run goes about its plan. Nothing here changes a byte of the dataset.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use crate::pipeline::window::Bounds;
 use crate::source::Clip;
@@ -19,6 +20,9 @@ pub struct Options<'a> {
     pub failures: FailureLimit,
     /// Removes what kpack wrote in OUT and starts anew.
     pub overwrite: bool,
+    /// Files and folders that the run reads, besides the media of its rows. `overwrite` is refused
+    /// where they lie in OUT, or OUT in them.
+    pub sources: &'a [PathBuf],
     /// Version of libav, for the manifest: a run is continued only with the same.
     pub libav: String,
     /// Expected bytes of a clip's blobs in memory; it only has to be proportional, as it is scaled
@@ -37,6 +41,7 @@ impl Default for Options<'_> {
             window_clips: 32,
             failures: FailureLimit::None,
             overwrite: false,
+            sources: &[],
             libav: String::new(),
             estimate: None,
             begun: None,

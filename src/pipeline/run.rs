@@ -62,7 +62,7 @@ impl<'a> Run<'a> {
             ));
         }
         let (folder, header) = (Folder::new(out), Header::of(plan, &options.libav));
-        let (log, log_path) = match enter(&folder, plan, &header, target, options.overwrite)? {
+        let (log, log_path) = match enter(&folder, plan, &header, target, options)? {
             Entered::Finished(dataset) => {
                 return Ok(Opened::Finished(finished(&dataset, begun, progress)));
             }

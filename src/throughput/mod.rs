@@ -1,8 +1,8 @@
 //! How fast a dataset reads: whole shards in order, shards in random order with their samples in
 //! random order, and samples anywhere; beside a plain `read` loop over the same files.
 //!
-//! Shards are mapped, samples are slices of the mapping, and the system is told what comes next
-//! in large aligned steps ([`crate::mmap::Ahead`]). With checksums every byte is hashed: TFRecord
+//! Shards are mapped, samples are slices of the mapping, and the system reads ahead in large aligned
+//! steps ([`crate::mmap::Walk`]). With checksums every byte is hashed: TFRecord
 //! payloads against their framing, tar samples against `SHARD.kidx`. Without, one byte of each page
 //! is looked at, so that all of a sample is in memory. Clips are decoded besides: some frames from a
 //! random place of a random sample, to RGB.
@@ -44,7 +44,8 @@ pub enum Mode {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cache {
-    /// Read once before the clock runs.
+    /// Dropped from the cache and read once before the clock runs: as on a machine that reads a dataset
+    /// again and again, and did not write it a moment ago.
     Warm,
     /// Dropped from the cache before each repetition.
     Cold,
@@ -115,7 +116,7 @@ impl Corpus {
     /// [`Error::Format`] for damage that checksums find; [`Error::Io`].
     pub fn measure(&self, task: &Task, repeats: usize) -> Result<Measured> {
         if task.cache == Cache::Warm {
-            modes::read_loop(self, 1)?;
+            self.warm()?;
         }
         let (mut seconds, mut cpu, mut last) = (Vec::new(), Vec::new(), Pass::default());
         for _ in 0..repeats.max(1) {

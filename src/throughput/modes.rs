@@ -11,8 +11,8 @@ use kpack_formats::{Blob, ReadOptions, Sample};
 
 use super::corpus::Corpus;
 use super::{Pass, Task};
-use crate::loader::{Place, Shard};
-use crate::mmap::{Ahead, Walk, map_ahead};
+use crate::loader::Shard;
+use crate::mmap::{Walk, map};
 use crate::pipeline::shuffle;
 use crate::{Error, Result};
 
@@ -89,20 +89,17 @@ pub(super) fn sequential(corpus: &Corpus, task: &Task) -> Result<Pass> {
         let Some(shard) = corpus.shards.get(number) else {
             return Ok(());
         };
-        let (bytes, mut ahead) = open(shard, Walk::Whole)?;
-        let Some(read) = shard.found.format.read else {
-            return Ok(());
-        };
-        let mut reader = read(bytes.clone(), &shard.found.path, &options(task));
+        let bytes = open(shard, Walk::Whole)?;
+        let mut reader = shard.reader(bytes.clone(), 0, &options(task))?;
         let mut begun = Instant::now();
         for number in 0.. {
             let Some(sample) = reader.next_sample()? else {
                 break;
             };
             let (offset, length) = reader.position();
-            ahead.at(offset + length);
             let extent = bytes.slice(offset as usize..(offset + length) as usize);
-            look(shard, task, &sample, &extent, number)?;
+            shard.check(number, &extent, !task.crc)?;
+            look(&sample, task);
             begun = count(pass, length, begun);
         }
         Ok(())
@@ -117,7 +114,7 @@ pub(super) fn shuffled(corpus: &Corpus, task: &Task) -> Result<Pass> {
         let Some(shard) = order.get(number).and_then(|i| corpus.shards.get(*i)) else {
             return Ok(());
         };
-        let (bytes, _) = open(shard, Walk::Parts)?;
+        let bytes = open(shard, Walk::Parts)?;
         let mut samples: Vec<usize> = (0..shard.places.len()).collect();
         shuffle(&mut samples, task.seed ^ number as u64);
         let mut begun = Instant::now();
@@ -131,7 +128,7 @@ pub(super) fn shuffled(corpus: &Corpus, task: &Task) -> Result<Pass> {
 
 /// Every sample once, anywhere.
 pub(super) fn random(corpus: &Corpus, task: &Task) -> Result<Pass> {
-    let bytes = |shard| Ok(open(shard, Walk::Parts)?.0);
+    let bytes = |shard| open(shard, Walk::Parts);
     let mapped: Result<Vec<Bytes>> = corpus.shards.iter().map(bytes).collect();
     let mapped = mapped?;
     let mut order: Vec<(u32, u32)> = Vec::new();
@@ -163,19 +160,11 @@ fn options(task: &Task) -> ReadOptions {
     }
 }
 
-fn open(shard: &Shard, walk: Walk) -> Result<(Bytes, Ahead)> {
+fn open(shard: &Shard, walk: Walk) -> Result<Bytes> {
     let path = &shard.found.path;
-    let (bytes, mut ahead) = map_ahead(path, walk).map_err(Error::io("cannot map", path))?;
-    if walk == Walk::Whole {
-        ahead.at(0);
-    }
-    if (bytes.len() as u64) < shard.bytes {
-        return Err(Error::usage(format!(
-            "{}: became shorter meanwhile",
-            path.display()
-        )));
-    }
-    Ok((bytes, ahead))
+    let bytes = map(path, walk).map_err(Error::io("cannot map", path))?;
+    shard.is_still(bytes.len() as u64)?;
+    Ok(bytes)
 }
 
 pub(super) fn count(pass: &mut Pass, length: u64, begun: Instant) -> Instant {
@@ -190,31 +179,15 @@ pub(super) fn count(pass: &mut Pass, length: u64, begun: Instant) -> Instant {
 
 /// Reads the sample of this number alone and gives the length of its extent.
 fn one(shard: &Shard, task: &Task, bytes: &Bytes, number: usize) -> Result<u64> {
-    let Some(Place { offset, length, .. }) = shard.places.get(number) else {
-        return Ok(0);
-    };
-    let extent = bytes.slice(*offset as usize..(offset + length) as usize);
-    let Some(read) = shard.found.format.read else {
-        return Ok(0);
-    };
-    let mut reader = read(extent.clone(), &shard.found.path, &options(task));
-    if let Some(sample) = reader.next_sample()? {
-        look(shard, task, &sample, &extent, number)?;
-    }
-    Ok(*length)
+    let place = shard.place(number)?;
+    let extent = bytes.slice(place.offset as usize..(place.offset + place.length) as usize);
+    let sample = shard.sample(number, extent, !task.crc)?;
+    look(&sample, task);
+    Ok(place.length)
 }
 
-/// Looks at all bytes of a sample: hashes them, or touches each page.
-fn look(shard: &Shard, task: &Task, sample: &Sample, extent: &Bytes, number: usize) -> Result<()> {
-    if task.crc && shard.found.format.name != "tfrecord" {
-        let expected = shard.places.get(number).and_then(|place| place.crc32c);
-        let found = kpack_formats::crc32c(extent);
-        if expected.is_some_and(|expected| expected != found) {
-            let text = "the sample does not match the checksum of its index";
-            let e = kpack_formats::Error::corrupt(text).key(&sample.key);
-            return Err(e.path(&shard.found.path).into());
-        }
-    }
+/// Looks at one byte of each page of a sample, unless all were looked at to check them.
+fn look(sample: &Sample, task: &Task) {
     if !task.crc {
         let mut sum = 0_u8;
         for blob in sample.blobs.values() {
@@ -226,5 +199,4 @@ fn look(shard: &Shard, task: &Task, sample: &Sample, extent: &Bytes, number: usi
         black_box(sum);
     }
     black_box(sample);
-    Ok(())
 }

@@ -4,6 +4,7 @@ mod annotations;
 mod bench;
 mod contain;
 mod convert;
+mod energon;
 mod index;
 mod inspect;
 mod list;

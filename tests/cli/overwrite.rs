@@ -113,3 +113,51 @@ fn what_a_killed_run_of_another_plan_left_is_ours() {
     assert_eq!(ended.code, 0, "{}", ended.err);
     assert!(!out.join("c/a.wav").exists());
 }
+
+/// A dataset that is named by its shards, by links to them or by its folders is not removed before it
+/// is read.
+#[test]
+fn a_dataset_that_is_read_is_not_overwritten() {
+    for (command, to) in [
+        ("webdataset", "tfrecord"),
+        ("tfrecord", "webdataset"),
+        ("frames", "webdataset"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let (input, out) = (dir.path().join("in"), dir.path().join("out"));
+        media(&input);
+        assert_eq!(run(command, &input, &out, &["--frames", "all"]).code, 0);
+        let links = dir.path().join("links");
+        fs::create_dir(&links).unwrap();
+        let mut sources = vec![links.clone()];
+        if command == "frames" {
+            sources = vec![out.join("c")];
+        }
+        for entry in fs::read_dir(&out).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap();
+            if name.ends_with(".tar") || name.ends_with(".tfrecord") {
+                std::os::unix::fs::symlink(&path, links.join(name)).unwrap();
+                sources.push(path);
+            }
+        }
+        let before = files(&out);
+        for source in &sources {
+            let ended = run("convert", source, &out, &["--to", to, "--overwrite"]);
+            assert_eq!(ended.code, 2, "{command} {source:?}: {}", ended.err);
+            assert!(ended.err.contains("use another folder"), "{}", ended.err);
+            assert_same(&files(&out), &before, command);
+        }
+        if command == "webdataset" {
+            let ended = run("webdataset", &sources[1], &out, &["--overwrite"]);
+            assert_eq!(ended.code, 2, "{}", ended.err);
+            assert_same(&files(&out), &before, "packed from its own shards");
+        }
+        let other = dir.path().join("other");
+        assert_eq!(run("convert", &out, &other, &["--to", to]).code, 0);
+        assert_eq!(
+            run("convert", &out, &other, &["--to", to, "--overwrite"]).code,
+            0
+        );
+    }
+}

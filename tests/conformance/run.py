@@ -3,7 +3,7 @@
 
     KPACK=target/debug/kpack tests/conformance/run.py [--full] [--only NAME] [--keep DIR]
 
-Light: Python webdataset, tarfile and GNU tar, the tfrecord package, plain files, the parsers of annotation lists. --full adds TensorFlow, DALI,
+Light: Python webdataset, wids, Energon, tarfile and GNU tar, the tfrecord package, plain files, the parsers of annotation lists. --full adds TensorFlow, DALI,
 mosaicml-streaming, and cuts in OpenCV and torchcodec.
 Each reader runs in a virtual environment of its own (.venv-*) with the versions of requirements-*.txt; what cannot be
 installed here is counted as skipped, with the reason. The last line is `N passed, N failed, N skipped`.
@@ -37,6 +37,7 @@ READERS = {
     "read_quality": ("light", True),
     "read_lists": ("lists", True),
     "read_wids": ("wids", True),
+    "read_energon": ("energon", True),
     "read_mds": ("mds", False),
     "read_tf": ("tf", False),
     "read_dali": ("dali", False),
@@ -70,7 +71,7 @@ def pack(kpack, work, source, report):
 
 def write_indexes(kpack, work, report):
     """Writes the index files of every reader, beside the shards packed before."""
-    for name, consumer in [("wds-video", "dali"), ("wds-video", "wids"), ("wds-video", "energon"), ("tfr-example", "dali"), ("tfr-example", "tfrecord-index")]:
+    for name, consumer in [("wds-video", "dali"), ("wds-video", "wids"), ("wds-video", "energon"), ("wds-frames", "energon"), ("tfr-example", "dali"), ("tfr-example", "tfrecord-index")]:
         done = subprocess.run([kpack, "index", str(work / name), "--for", consumer, "-q"], capture_output=True, text=True,
                               stdin=subprocess.DEVNULL, timeout=600)
         report.check(f"kpack index {name} --for {consumer}", [] if done.returncode == 0 else [done.stderr.strip()[-300:]])

@@ -84,10 +84,14 @@ pub(super) fn read(
         key,
         ..Sample::default()
     };
-    let json = features.get("json").and_then(Feature::one_bytes);
-    if let Some(meta) = json.and_then(|json| canonical_object(json)) {
-        sample.meta = meta;
-        features.remove("json");
+    if let Some(json) = features.get("json").and_then(Feature::one_bytes).cloned() {
+        if let Some(meta) = canonical_object(&json) {
+            sample.meta = meta;
+            features.remove("json");
+        } else {
+            // For the labels that it tells.
+            sample.blobs.insert("json".to_owned(), Blob::Bytes(json));
+        }
     }
     take_labels(&mut sample, &mut features, "cls", &["label"]);
     for (feature, value) in &features {
@@ -126,7 +130,7 @@ pub(super) fn take_labels(
         let Some(Ok(texts)) = texts else { return };
         shown.texts = texts;
     }
-    let Some(labels) = Place::Lists.resolve(&sample.meta, &shown) else {
+    let Some(labels) = Place::Lists.resolve(sample, &shown) else {
         return;
     };
     sample.labels = labels;

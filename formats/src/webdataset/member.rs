@@ -20,7 +20,8 @@ use crate::{Error, ReadOptions, Result};
 pub struct RawMember {
     /// Its path, as the archive has it.
     pub name: Vec<u8>,
-    /// Offset of its first header block: of the long name's or PAX header, if it has one.
+    /// Offset of its first header block: of the long name's or PAX header, if it has one. A global
+    /// PAX header in front of it is not its own.
     pub start: u64,
     /// Offset of its data.
     pub data_offset: u64,
@@ -33,7 +34,8 @@ pub struct RawMember {
 pub struct MemberHead {
     /// Its path, as the archive has it.
     pub name: Vec<u8>,
-    /// Offset of its first header block: of the long name's or PAX header, if it has one.
+    /// Offset of its first header block: of the long name's or PAX header, if it has one. A global
+    /// PAX header in front of it is not its own.
     pub start: u64,
     /// Bytes of its data.
     pub size: u64,
@@ -46,7 +48,8 @@ pub struct MemberReader {
     members: u64,
     /// Bytes of the last member, and of its padding, that are not read yet.
     unread: (u64, u64),
-    ended: bool,
+    /// Where the members end, once that is known.
+    end: Option<u64>,
     /// Whether an error was given, behind which nothing is read.
     failed: bool,
 }
@@ -87,7 +90,7 @@ impl MemberReader {
             options: options.clone(),
             members: 0,
             unread: (0, 0),
-            ended: false,
+            end: None,
             failed: false,
         }
     }
@@ -118,13 +121,13 @@ impl MemberReader {
             let e = Error::corrupt("the file is empty; an archive ends in 1024 zero bytes");
             return Err(e.path(self.input.path()).offset(0));
         }
-        while !self.ended {
+        while self.end.is_none() {
             let start = self.input.offset();
             let step = self.step(start);
             match step.map_err(|e| self.place(e, start))? {
                 Step::Member(head) => return Ok(Some(head)),
                 Step::Passed => {}
-                Step::End => self.ended = true,
+                Step::End => self.end = Some(start),
             }
         }
         Ok(None)
@@ -135,7 +138,7 @@ impl MemberReader {
     }
 
     /// One member with the extended headers in front of it.
-    fn step(&mut self, start: u64) -> Result<Step> {
+    fn step(&mut self, mut start: u64) -> Result<Step> {
         let mut extended = Extended::default();
         loop {
             let Some(block) = self.block()? else {
@@ -149,7 +152,7 @@ impl MemberReader {
                 return if extended.any {
                     Err(dangling())
                 } else {
-                    self.end()
+                    self.trailer()
                 };
             }
             check(&block)?;
@@ -157,6 +160,9 @@ impl MemberReader {
                 b'x' | b'g' | b'L' | b'K' => {
                     let data = self.extended_data(&block)?;
                     extended.read(block[156], data)?;
+                    if !extended.any {
+                        start = self.input.offset();
+                    }
                 }
                 b'0' | b'7' | 0 => return self.regular(&block, extended, start),
                 b'1'..=b'6' | b'V' => return Ok(Step::Passed),
@@ -257,7 +263,7 @@ impl MemberReader {
     }
 
     /// After a zero block: a second one, or the end of the file, ends the archive.
-    fn end(&mut self) -> Result<Step> {
+    fn trailer(&mut self) -> Result<Step> {
         match self.block()? {
             None => return Ok(Step::End),
             Some(block) if block == [0; BLOCK] => {}
@@ -297,6 +303,10 @@ impl MemberReader {
     /// Offset of the next header.
     pub fn offset(&self) -> u64 {
         self.input.offset()
+    }
+    /// Where the last member of any kind ends, padding included, when no member is left.
+    pub fn end(&self) -> Option<u64> {
+        self.end
     }
     /// The file's path.
     pub fn path(&self) -> &Path {

@@ -207,7 +207,7 @@ pub(crate) fn interpret(sample: &mut Sample) {
     if let Some(index) = bytes(sample, "cls").and_then(|cls| canonical_index(&cls)) {
         shown.indexes.push(index);
     }
-    if let Some(labels) = Place::Cls.resolve(&sample.meta, &shown) {
+    if let Some(labels) = Place::Cls.resolve(sample, &shown) {
         sample.labels = labels;
         if !shown.indexes.is_empty() {
             sample.blobs.remove("cls");

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::{converted, samples};
 
 /// A tar header block as GNU tar and Python write it.
-fn header(name: &str, size: usize, kind: u8, magic: &[u8; 8]) -> Vec<u8> {
+pub(in crate::cli) fn header(name: &str, size: usize, kind: u8, magic: &[u8; 8]) -> Vec<u8> {
     let mut block = vec![0; 512];
     block[..name.len()].copy_from_slice(name.as_bytes());
     block[100..108].copy_from_slice(b"0000444\0");
@@ -26,14 +26,14 @@ fn header(name: &str, size: usize, kind: u8, magic: &[u8; 8]) -> Vec<u8> {
     block
 }
 
-fn member(tar: &mut Vec<u8>, head: Vec<u8>, data: &[u8]) {
+pub(in crate::cli) fn member(tar: &mut Vec<u8>, head: Vec<u8>, data: &[u8]) {
     tar.extend(head);
     tar.extend(data);
     tar.resize(tar.len().next_multiple_of(512), 0);
 }
 
-const USTAR: &[u8; 8] = b"ustar\x0000";
-const GNU: &[u8; 8] = b"ustar  \0";
+pub(in crate::cli) const USTAR: &[u8; 8] = b"ustar\x0000";
+pub(in crate::cli) const GNU: &[u8; 8] = b"ustar  \0";
 
 /// As webdataset's TarWriter does: a PAX header with a fractional time before every member.
 fn pax(tar: &mut Vec<u8>, name: &str, data: &[u8]) {

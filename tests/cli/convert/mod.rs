@@ -1,6 +1,6 @@
 //! `kpack convert`: nothing is lost between any two formats, and other people's shards come in.
 
-mod imports;
+pub(super) mod imports;
 mod mds;
 mod options;
 mod pairs;
