@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use kpack_formats::{Label, Meta, check_key, safe_key};
+use kpack_formats::{Label, Meta, safe_key};
 use serde_json::{Value, json};
 
 use super::edit::Edits;
@@ -152,11 +152,8 @@ struct Keys {
 
 impl Keys {
     fn unique(&mut self, one: &Listed, source: &Source) -> String {
-        let mut key = one.key.clone();
-        if check_key(&key).is_err() {
-            key = safe_key(&key);
-            self.changed += 1;
-        }
+        let mut key = safe_key(&one.key);
+        self.changed += u64::from(key != one.key);
         if self.seen.contains(&key) {
             self.repeated += 1;
             let mut salt = 0_u64;
@@ -176,7 +173,7 @@ impl Keys {
         let mut notes = Vec::new();
         if self.changed > 0 {
             notes.push(format!(
-                "{} keys hold bytes that no file name should: these became _",
+                "{} keys hold what no key may: it became _, with a hash where letters did",
                 self.changed
             ));
         }

@@ -14,6 +14,7 @@ use bytes::Bytes;
 
 use super::member::{MemberReader, RawMember};
 use crate::labels::{Place, Shown, canonical_object};
+use crate::names::is_passed_over;
 use crate::{Blob, Error, ReadOptions, Reading, Result, Sample, ShardReader};
 
 struct Reader {
@@ -168,8 +169,7 @@ fn part_of(member: RawMember) -> Result<Option<Part>> {
         return Ok(None);
     };
     let top = path.split('/').next().unwrap_or_default();
-    let is_metadata = top.len() >= 4 && top.starts_with("__") && top.ends_with("__");
-    if dot == base_at || is_metadata {
+    if dot == base_at || is_passed_over(top) {
         return Ok(None);
     }
     let (key, name) = (path[..dot].to_owned(), path[dot + 1..].to_ascii_lowercase());
