@@ -116,6 +116,7 @@ impl Conversion {
             return Err(fault(Class::Internal, reason));
         };
         let mut sample = source.read(&clip.key, place, &self.work)?;
+        trees::label(&mut sample, &clip.labels);
         self.edits.apply(&mut sample).map_err(|name| {
             let reason = format!("two blobs would be named {name}; drop or rename one of them");
             fault(Class::Internal, reason)

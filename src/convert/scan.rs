@@ -20,6 +20,8 @@ pub(super) struct Listed {
     pub(super) key: String,
     pub(super) place: Place,
     pub(super) labels: Vec<Label>,
+    /// Whether only a folder's name tells the label.
+    pub(super) of_folder: bool,
     /// Of the metadata, what rows show.
     pub(super) source: Option<String>,
     pub(super) split: Option<String>,
@@ -89,6 +91,7 @@ pub(super) fn list(sample: Sample, place: Place) -> Listed {
         end: number("end"),
         key: sample.key,
         labels: sample.labels,
+        of_folder: false,
         place,
     }
 }

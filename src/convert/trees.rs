@@ -1,46 +1,218 @@
 //! What a tree of files holds.
+//!
+//! A dataset of kpack's has the order of its samples in `samples.jsonl`, and what is listed there
+//! and not found whole is a failed row. In a tree of others folders are splits and classes, as in
+//! packing: `SPLIT/CLASS/KEY`, either or both left out.
 
-use kpack_formats::ReadOptions;
-use kpack_formats::framedir::{PassedOver, sites};
+use std::collections::{BTreeSet, HashMap};
+use std::fs::File;
+use std::path::Path;
+
+use kpack_formats::framedir::{PassedOver, Site, Sites, sites};
 use kpack_formats::mds::Holdings;
+use kpack_formats::{Label, ReadOptions, Sample};
 
 use super::find::Found;
 use super::scan::{Listed, list};
 use super::source::{Place, Source};
-use crate::Result;
+use crate::pipeline::{Dataset, Outcome, OutcomeRow, SAMPLES};
+use crate::source::{class_name, count, split_name};
+use crate::{Error, Result};
 
 /// Lists the samples of the tree `found`.
 pub(super) fn scan(found: &Found, options: &ReadOptions) -> Result<(Source, Vec<Listed>)> {
-    let sites = sites(&found.path, options)?;
-    let (mut all, mut listed, mut holdings) = (Vec::new(), Vec::new(), Holdings::default());
-    for (number, (site, sample)) in (0..).zip(sites.samples) {
+    let root = &found.path;
+    let Sites {
+        samples,
+        passed_over,
+    } = sites(root, options)?;
+    let (mut all, mut heads, mut holdings) = (Vec::new(), Vec::new(), Holdings::default());
+    for (site, sample) in samples {
         all.push(site);
         holdings.add(&sample);
-        listed.push(list(sample, place(number)));
+        heads.push(Some(sample));
+    }
+    let (mut listed, mut notes) = (Vec::with_capacity(all.len()), Vec::new());
+    if matches!(Dataset::read(root), Ok(Some(_))) {
+        match rows(&root.join(SAMPLES)) {
+            Ok(rows) => written(root, rows, &mut all, &mut heads, &mut listed),
+            Err(e) => notes.push(format!("samples come in order of their names: {e}")),
+        }
+    }
+    for (number, (site, head)) in all.iter().zip(heads).enumerate() {
+        let Some(head) = head else { continue };
+        let one = by_folders(root, site, list(head, place(number)));
+        holdings.text |= one.of_folder;
+        holdings.index |= one.of_folder;
+        listed.push(one);
     }
     let mut source = Source::new(found.clone(), false, all, holdings);
-    source.notes.extend(note(&sites.passed_over));
+    notes.extend(note(&passed_over));
+    source.notes = notes;
     Ok((source, listed))
 }
 
 /// The place of a tree's sample, by its number.
-fn place(number: u64) -> Place {
+fn place(number: usize) -> Place {
     Place {
-        offset: number,
+        offset: number as u64,
         length: 1 << 20,
         indexed: None,
     }
 }
 
+/// Of a row, what is wanted of it.
+struct Written {
+    index: u32,
+    place: String,
+    listed: Listed,
+}
+
+/// Takes the samples that the rows of a dataset of kpack's tell of, in the order in which they were
+/// planned. One that is gone, or whose JSON is, is listed as its row has it.
+fn written(
+    root: &Path,
+    rows: Vec<Written>,
+    sites: &mut Vec<Site>,
+    heads: &mut [Option<Sample>],
+    listed: &mut Vec<Listed>,
+) {
+    let numbers = sites.iter().enumerate();
+    let by_place: HashMap<String, usize> = numbers.map(|(i, site)| (site.place(), i)).collect();
+    for row in rows {
+        let number = by_place.get(&row.place).copied().unwrap_or(sites.len());
+        let (head, site) = (heads.get_mut(number), sites.get_mut(number));
+        let Some((head, site)) = head.zip(site) else {
+            sites.push(Site::of_missing(root, &row.place));
+            listed.push(Listed {
+                place: place(number),
+                ..row.listed
+            });
+            continue;
+        };
+        // Of two rows of a place the second takes nothing.
+        let Some(sample) = head.take() else { continue };
+        listed.push(match site.is_described() {
+            true => list(sample, place(number)),
+            false => {
+                site.need_json();
+                Listed {
+                    place: place(number),
+                    ..row.listed
+                }
+            }
+        });
+    }
+}
+
+fn rows(path: &Path) -> Result<Vec<Written>> {
+    let file = File::open(path).map_err(Error::io("cannot open", path))?;
+    let mut rows = Vec::new();
+    for row in OutcomeRow::read_all(file, path) {
+        let row = row?;
+        if row.outcome != Outcome::Done {
+            continue;
+        }
+        rows.push(Written {
+            index: row.index.unwrap_or(u32::MAX),
+            place: row.path.unwrap_or_else(|| row.key.clone()),
+            listed: Listed {
+                key: row.key,
+                place: place(0),
+                labels: Vec::new(),
+                of_folder: false,
+                source: Some(row.source),
+                split: row.split,
+                start: None,
+                end: None,
+            },
+        });
+    }
+    rows.sort_by_key(|row| row.index);
+    Ok(rows)
+}
+
+/// Reads split and class off the folders of a sample that nothing else tells of.
+fn by_folders(root: &Path, site: &Site, mut one: Listed) -> Listed {
+    let place = site.place();
+    let mut folders: Vec<&str> = place.split('/').collect();
+    folders.pop();
+    if site.is_described() || folders.first().is_none_or(|name| is_shard(root, name)) {
+        return one;
+    }
+    let mut folders = folders.into_iter().peekable();
+    let split = folders.peek().and_then(|name| split_name(name));
+    if let Some(split) = split {
+        folders.next();
+        one.split.get_or_insert_with(|| split.to_owned());
+    }
+    if let Some(class) = folders.next().filter(|_| one.labels.is_empty()) {
+        one.of_folder = true;
+        one.labels.push(Label {
+            index: None,
+            text: Some(class_name(class)),
+        });
+    }
+    one
+}
+
+/// Whether a folder is a shard of video2dataset or img2dataset, and no class.
+fn is_shard(root: &Path, name: &str) -> bool {
+    let beside = [format!("{name}.parquet"), format!("{name}_stats.json")];
+    beside.iter().any(|file| root.join(file).is_file())
+}
+
+/// Gives the labels that folders told their indexes: those of `classes`, else those that other
+/// samples have with the name, else the names' order.
+pub(super) fn number_folders(listed: &mut [Vec<Listed>], classes: Option<&[String]>) {
+    let (mut known, mut named) = (HashMap::new(), BTreeSet::new());
+    let mut others = false;
+    for one in listed.iter().flatten() {
+        for label in &one.labels {
+            match (one.of_folder, &label.text, label.index) {
+                (true, Some(text), _) => _ = named.insert(text.clone()),
+                (false, Some(text), Some(index)) => _ = known.insert(text.clone(), index),
+                _ => {}
+            }
+            others |= !one.of_folder;
+        }
+    }
+    let list: Vec<String> = match classes {
+        Some(classes) => classes.to_vec(),
+        None if others => Vec::new(),
+        None => named.into_iter().collect(),
+    };
+    if !list.is_empty() {
+        known = list.into_iter().zip(0..).collect();
+    }
+    let folders = listed.iter_mut().flatten().filter(|one| one.of_folder);
+    for label in folders.flat_map(|one| &mut one.labels) {
+        let text = label.text.as_ref();
+        label.index = text.and_then(|text| known.get(text).copied());
+    }
+}
+
+/// Gives a sample the labels that its folder told. A `cls` blob has its place in a tar, and beside
+/// a `json` blob there is none for the name, which `labels.txt` tells.
+pub(super) fn label(sample: &mut Sample, labels: &[Label]) {
+    if !sample.labels.is_empty() || sample.blobs.contains_key("cls") {
+        return;
+    }
+    sample.labels = labels.to_vec();
+    if sample.blobs.contains_key("json") {
+        sample.labels.iter_mut().for_each(|label| label.text = None);
+        sample.labels.retain(|label| label.index.is_some());
+    }
+}
+
 /// Says what was passed over, if anything was.
 fn note(passed: &PassedOver) -> Option<String> {
-    let many = |n: u64, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
     let files = passed.example.as_ref().map(|example| {
         let example = example.display();
-        let files = many(passed.files, "file");
+        let files = count(passed.files, "file");
         format!("{files} that belong to no sample, for example {example}")
     });
-    let hidden = (passed.hidden > 0).then(|| many(passed.hidden, "hidden name"));
+    let hidden = (passed.hidden > 0).then(|| count(passed.hidden, "hidden name"));
     let both: Vec<String> = files.into_iter().chain(hidden).collect();
     (!both.is_empty()).then(|| format!("passed over: {}", both.join("; ")))
 }

@@ -193,6 +193,11 @@ pub fn class_names(path: &std::path::Path) -> Result<Vec<String>> {
     class_file::read(path)
 }
 
+/// The label that a class folder's name gives.
+pub(crate) fn class_name(folder: impl AsRef<std::ffi::OsStr>) -> String {
+    raw::one_line(raw::text(folder))
+}
+
 /// The name under which a split is known: `val` for `valid`, `validate`, `validation`, `train` for
 /// `training`, `test` for `testing`, in any case; `None` for a name that is no split's.
 pub(crate) fn split_name(name: &str) -> Option<&'static str> {

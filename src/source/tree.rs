@@ -16,8 +16,8 @@ use std::path::{Component, Path, PathBuf};
 use walkdir::{DirEntry, WalkDir};
 
 use super::media_kind::{HEAD, by_name, is_media_head};
-use super::raw::{Gather, Raw, RawLabel, count, one_line, shown, text};
-use super::{Problem, split_name};
+use super::raw::{Gather, Raw, RawLabel, count, shown};
+use super::{Problem, class_name, split_name};
 use crate::sample::{Class, Stage};
 use crate::{Error, Result};
 
@@ -188,7 +188,7 @@ fn describe(raw: &mut Raw) {
     if split.is_some() {
         class = folders.next();
     }
-    let label = class.map(|name| RawLabel::Text(one_line(text(name))));
+    let label = class.map(|name| RawLabel::Text(class_name(name)));
     raw.split = split.map(str::to_owned);
     raw.labels.extend(label);
 }

@@ -27,6 +27,8 @@ pub(super) struct Reader {
     /// Whether blobs are left where they are: their names are given, and no bytes.
     pub(super) heads: bool,
     pub(super) passed: PassedOver,
+    /// Whether a JSON of kpack's told of the last sample.
+    pub(super) described: bool,
     length: u64,
 }
 
@@ -58,6 +60,7 @@ impl Reader {
             single: None,
             heads: false,
             passed: PassedOver::default(),
+            described: false,
             length: 0,
         }
     }
@@ -104,6 +107,7 @@ impl Reader {
             true => self.sidecar(&json)?,
             false => None,
         };
+        self.described = sidecar.is_some();
         if let Some(sidecar) = sidecar {
             self.pass_unlisted(visited, &sidecar);
             return self

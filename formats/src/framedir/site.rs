@@ -13,6 +13,9 @@ pub struct Site {
     root: PathBuf,
     /// Its folder and the files of its name there; `None` for the root itself.
     group: Option<(PathBuf, Group)>,
+    described: bool,
+    /// Whether it is damaged without a JSON of kpack's.
+    needs_json: bool,
 }
 
 /// What a tree holds.
@@ -38,6 +41,8 @@ pub fn sites(root: &Path, options: &ReadOptions) -> Result<Sites> {
         let site = Site {
             root: root.clone(),
             group: None,
+            described: false,
+            needs_json: false,
         };
         samples.push((site, reader.root_sample(&content)?));
     }
@@ -47,6 +52,8 @@ pub fn sites(root: &Path, options: &ReadOptions) -> Result<Sites> {
         let site = Site {
             root: root.clone(),
             group: Some((folder, group)),
+            described: found.is_ok() && reader.described,
+            needs_json: false,
         };
         let sample = match found {
             Ok(None) => continue,
@@ -66,6 +73,31 @@ pub fn sites(root: &Path, options: &ReadOptions) -> Result<Sites> {
 }
 
 impl Site {
+    /// The place of a sample that should be in the tree at `root`; reading it says that it is gone.
+    pub fn of_missing(root: &Path, place: &str) -> Self {
+        let (folder, stem) = place.rsplit_once('/').unwrap_or(("", place));
+        let group = Group {
+            stem: stem.to_owned(),
+            ..Group::default()
+        };
+        Self {
+            root: root.to_owned(),
+            group: Some((root.join(folder), group)),
+            described: false,
+            needs_json: true,
+        }
+    }
+
+    /// Whether a JSON of kpack's, which is whole, tells of the sample.
+    pub fn is_described(&self) -> bool {
+        self.described
+    }
+
+    /// Says that kpack wrote the sample: without its JSON it is damaged.
+    pub fn need_json(&mut self) {
+        self.needs_json = true;
+    }
+
     /// Path below the root, with slashes: the sample's folder, and its files without what follows
     /// the first dot. Empty for the root itself.
     pub fn place(&self) -> String {
@@ -94,6 +126,13 @@ impl Site {
         };
         let mut reader = Reader::of_groups(&self.root, options);
         let visited = reader.visit(folder.clone(), group.clone())?;
-        reader.sample(&visited)?.ok_or_else(|| gone(folder))
+        let sample = reader.sample(&visited)?.ok_or_else(|| gone(folder))?;
+        if self.needs_json && !reader.described {
+            let text = "the sample's JSON is missing or damaged, and kpack wrote one; kpack repair \
+                        makes the sample anew";
+            let json = folder.join(format!("{}.json", group.stem));
+            return Err(Error::corrupt(text).path(&json));
+        }
+        Ok(sample)
     }
 }
