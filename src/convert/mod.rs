@@ -11,6 +11,7 @@
 //! once for it, and inflated into a file without a name when its samples are wanted. Each sample is
 //! checked when it is read: by the record's checksum, and by the index where there is one.
 
+mod beside;
 mod edit;
 mod find;
 mod mds;
@@ -69,13 +70,15 @@ impl Conversion {
     ) -> Result<(Conversion, Input)> {
         edits.check()?;
         let found = find(sources)?;
+        let beside = beside::notes(sources, &found);
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .build()
             .map_err(|e| Error::usage(format!("cannot start {threads} threads: {e}")))?;
         let scanned: Result<Vec<_>> = pool.install(|| found.par_iter().map(scan::scan).collect());
         let (sources, listed): (Vec<_>, Vec<_>) = scanned?.into_iter().unzip();
-        let input = select::rows(&sources, listed, choice, &edits)?;
+        let mut input = select::rows(&sources, listed, choice, &edits)?;
+        input.notes.extend(beside);
         let conversion = Conversion {
             sources,
             edits,

@@ -47,7 +47,7 @@ pub(super) fn scan(found: &Found, options: &ReadOptions) -> Result<(Source, Vec<
         listed.push(one);
     }
     let mut source = Source::new(found.clone(), false, all, holdings);
-    notes.extend(note(&passed_over));
+    notes.extend(told(&passed_over, "that belong to no sample"));
     source.notes = notes;
     Ok((source, listed))
 }
@@ -205,12 +205,12 @@ pub(super) fn label(sample: &mut Sample, labels: &[Label]) {
     }
 }
 
-/// Says what was passed over, if anything was.
-fn note(passed: &PassedOver) -> Option<String> {
+/// Says what was passed over, if anything was, and why.
+pub(super) fn told(passed: &PassedOver, why: &str) -> Option<String> {
     let files = passed.example.as_ref().map(|example| {
         let example = example.display();
         let files = count(passed.files, "file");
-        format!("{files} that belong to no sample, for example {example}")
+        format!("{files} {why}, for example {example}")
     });
     let hidden = (passed.hidden > 0).then(|| count(passed.hidden, "hidden name"));
     let both: Vec<String> = files.into_iter().chain(hidden).collect();

@@ -207,7 +207,7 @@ impl Listing {
                 media.contains(stem) || frame_number(rest).is_some() && others.contains(stem)
             })
         };
-        let is_free = |f: &&str| !(self.described && self.json(f).is_some()) && !is_part(f);
+        let is_free = |f: &&str| !(is_part(f) || self.described && self.json(f).is_some());
         let files = self.files.iter().map(String::as_str);
         files
             .filter(|f| picture(f).is_some())
