@@ -4,7 +4,7 @@
     KPACK=target/release/kpack benches/read.py [--repeats 3] [--only large,small,convert,clips,jpeg] [--full] [--plot FILE] [--json FILE]
 
     large, small  whole samples in order, of 600 kB and of 12 kB, made of random bytes; one thread (kpack, Python)
-    convert       tar to TFRecord and back, beside cp of the same bytes; both with fsync
+    convert       tar to TFRecord and back and to MDS, beside cp of the same bytes; both with fsync
     clips         16 frames, every 4th, from a random place of random clips, to RGB; one thread
     jpeg          the same of packed JPEG frames, beside loose files
 
@@ -153,7 +153,8 @@ class Bench:
         out = self.work / "out"
         best = {}
         for _ in range(max(3, self.options.repeats)):
-            for name, source, to in [("cp, tar", "tars", None), ("kpack, tar to TFRecord", "tars", "tfrecord"), ("kpack, TFRecord to tar", "records", "webdataset")]:
+            for name, source, to in [("cp, tar", "tars", None), ("kpack, tar to TFRecord", "tars", "tfrecord"), ("kpack, TFRecord to tar", "records", "webdataset"),
+                                     ("kpack, tar to MDS", "tars", "mds")]:
                 shards = sorted(p for p in (work / source).iterdir() if p.suffix in (".tar", ".tfrecord"))
                 warm(work / source)
                 os.sync()
@@ -161,7 +162,8 @@ class Bench:
                 if to is None:
                     copy(shards, out)
                 else:
-                    run([self.kpack, "convert", work / source, "-o", out, "--to", to, "--shards", len(shards), "-q"])
+                    cut = [] if to == "mds" else ["--shards", len(shards)]
+                    run([self.kpack, "convert", work / source, "-o", out, "--to", to, *cut, "-q"])
                 seconds = time.perf_counter() - begun
                 rate = sum(p.stat().st_size for p in shards) / seconds / 1e6
                 best[name] = max(best.get(name, 0), rate)

@@ -18,10 +18,14 @@
 //! | `frames` | `jpeg_array` | the numbered JPEG frames, in order |
 //! | a blob's name | `bytes` | the blob, empty where a sample lacks it |
 
+mod shard;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
+use std::sync::Arc;
 
 use crate::{Blob, Error, Result, Sample, frame_number};
+
+pub use shard::{Encoded, MdsShard, MdsShardInfo, shard_name};
 
 /// Most bytes of a shard.
 const SHARD_MAX: u64 = u32::MAX as u64;
@@ -98,29 +102,18 @@ fn is_frame(name: &str) -> bool {
     frame_number(name).is_some() && (name.ends_with(".jpg") || name.ends_with(".jpeg"))
 }
 
-/// Gathers samples and writes them as shards.
+/// The columns that all samples of a dataset have, and how its shards are cut. Any number of threads
+/// may [`encode`](Self::encode) with it.
 #[derive(Debug)]
-pub struct MdsWriter {
+pub struct MdsColumns {
     columns: BTreeMap<String, Encoding>,
     limit: Option<u64>,
-    config: String,
-    samples: Vec<Encoded>,
-    bytes: u64,
-    /// Entries of the shards written, for the index.
-    entries: Vec<String>,
+    /// The columns as each shard's head tells them.
+    config: Arc<str>,
 }
 
-/// A sample on its way into a shard.
-#[derive(Debug)]
-pub struct Encoded {
-    /// Lengths of columns.
-    head: Vec<u8>,
-    parts: Vec<Blob>,
-    length: u64,
-}
-
-impl MdsWriter {
-    /// A writer of shards of at most `limit` bytes (`None`: 4 GiB) for samples that hold this.
+impl MdsColumns {
+    /// Columns for samples that hold this, in shards of at most `limit` bytes (`None`: 4 GiB).
     ///
     /// # Errors
     /// [`crate::Kind::Usage`] for a blob that has the name of another column.
@@ -151,18 +144,18 @@ impl MdsWriter {
         if holdings.index {
             columns.entry("cls".to_owned()).or_insert(Encoding::Int);
         }
-        let mut writer = Self {
+        let mut all = Self {
             columns,
             limit,
-            config: String::new(),
-            samples: Vec::new(),
-            bytes: 0,
-            entries: Vec::new(),
+            config: Arc::from(""),
         };
-        let (first, last) = (writer.fields(), writer.last_fields());
-        writer.config = format!("{{{first}, {last}}}");
-        writer.restart();
-        Ok(writer)
+        all.config = format!("{{{}, {}}}", all.fields(), all.last_fields()).into();
+        Ok(all)
+    }
+
+    /// Names of the columns, in their order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.columns.keys().map(String::as_str)
     }
 
     /// Fields up to `hashes`, as Python writes them.
@@ -186,16 +179,6 @@ impl MdsWriter {
             .limit
             .map_or("null".to_owned(), |limit| limit.to_string());
         format!("\"size_limit\": {limit}, \"version\": 2")
-    }
-
-    fn restart(&mut self) {
-        self.samples.clear();
-        self.bytes = 4 + 4 + self.config.len() as u64;
-    }
-
-    /// Samples gathered since the last shard.
-    pub fn gathered(&self) -> usize {
-        self.samples.len()
     }
 
     /// A sample's columns; blobs are not copied.
@@ -236,82 +219,31 @@ impl MdsWriter {
         Ok(encoded)
     }
 
-    /// Whether the shard must be written before this sample can be added.
-    pub fn is_full_for(&self, sample: &Encoded) -> bool {
+    /// A shard without samples.
+    pub fn shard(&self) -> MdsShard {
         let limit = self.limit.unwrap_or(SHARD_MAX).min(SHARD_MAX);
-        !self.samples.is_empty() && self.bytes + sample.length + 4 > limit
+        MdsShard::new(Arc::clone(&self.config), limit)
     }
 
-    /// Adds a sample to the shard.
-    pub fn push(&mut self, sample: Encoded) {
-        self.bytes += sample.length + 4;
-        self.samples.push(sample);
-    }
-
-    /// Name of the shard that is written next.
-    pub fn next_name(&self) -> String {
-        format!("shard.{:05}.mds", self.entries.len())
-    }
-
-    /// Writes what was gathered as a shard, whose file is called [`next_name`](Self::next_name);
-    /// gives its length.
-    ///
-    /// # Errors
-    /// [`crate::Kind::Io`].
-    pub fn write(&mut self, to: &mut impl Write) -> Result<u64> {
-        let wrong = |e| Error::io("cannot write the shard", e);
-        let count = self.samples.len();
-        let mut head = Vec::with_capacity(8 + 4 * count + self.config.len());
-        head.extend_from_slice(&(count as u32).to_le_bytes());
-        let mut at = 4 + 4 * (count as u64 + 1) + self.config.len() as u64;
-        for length in self.samples.iter().map(|s| s.length).chain([0]) {
-            head.extend_from_slice(&(at as u32).to_le_bytes());
-            at += length;
-        }
-        head.extend_from_slice(self.config.as_bytes());
-        to.write_all(&head).map_err(wrong)?;
-        let mut buffer = Vec::new();
-        for sample in &self.samples {
-            to.write_all(&sample.head).map_err(wrong)?;
-            for part in &sample.parts {
-                copy(part, to, &mut buffer)?;
-            }
-        }
-        let name = quoted(&self.next_name());
+    /// The text of `index.json` for these shards, whose files are called by [`shard_name`].
+    pub fn index(&self, shards: &[MdsShardInfo]) -> String {
         let (first, last) = (self.fields(), self.last_fields());
-        self.entries.push(format!(
-            "{{{first}, \"raw_data\": {{\"basename\": {name}, \"bytes\": {at}, \"hashes\": {{}}}}, \
-             \"samples\": {count}, {last}, \"zip_data\": null}}"
-        ));
-        self.restart();
-        Ok(at)
-    }
-
-    /// The text of `index.json` for the shards written.
-    pub fn index(&self) -> String {
-        let shards = self.entries.join(", ");
-        format!("{{\"shards\": [{shards}], \"version\": 2}}")
+        let entry = |(number, shard): (u64, &MdsShardInfo)| {
+            let MdsShardInfo { samples, bytes } = shard;
+            let name = quoted(&shard_name(number));
+            format!(
+                "{{{first}, \"raw_data\": {{\"basename\": {name}, \"bytes\": {bytes}, \"hashes\": {{}}}}, \
+                 \"samples\": {samples}, {last}, \"zip_data\": null}}"
+            )
+        };
+        let entries: Vec<_> = (0..).zip(shards).map(entry).collect();
+        format!("{{\"shards\": [{}], \"version\": 2}}", entries.join(", "))
     }
 }
 
 /// A name as Python writes it in JSON.
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
-}
-
-fn copy(part: &Blob, to: &mut impl Write, buffer: &mut Vec<u8>) -> Result<()> {
-    let wrong = |e| Error::io("cannot write the shard", e);
-    if let Blob::Bytes(bytes) = part {
-        return to.write_all(bytes).map_err(wrong);
-    }
-    let mut at = 0;
-    while at < part.len() {
-        buffer.resize((part.len() - at).min(1 << 20) as usize, 0);
-        part.read_at(at, buffer)?;
-        to.write_all(buffer).map_err(wrong)?;
-        at += buffer.len() as u64;
-    }
-    Ok(())
 }
 
 /// The bytes of a column's value.

@@ -32,7 +32,8 @@ Examples:
 
 Nothing is decoded or encoded anew. Keys, labels, metadata, unknown features and unknown members come
 through as they are; what others wrote compressed is read too. In a tree of files, those of one stem
-are one sample; what belongs to no sample is counted and named.";
+are one sample; what belongs to no sample is counted and named. An interrupted run continues with the
+same command; to MDS, behind the last whole shard.";
 
 /// Convert shards of any format into another, bytes as they are; also re-shard, shuffle, select
 #[derive(Debug, Args)]
@@ -145,7 +146,8 @@ impl Convert {
         let (conversion, input) =
             Conversion::read(&self.sources, &choice, edits, &work, common.threads())?;
         if self.to == ToKind::Mds {
-            return mds::run(&conversion, &input, &self.out, self.mds_options(), common);
+            let options = self.mds_options(common.threads());
+            return mds::run(&conversion, &input, &self.out, options, common);
         }
         if self.to == ToKind::Frames {
             let tree = Tree::new(&self.out, &input, self.tree_options())?;
@@ -210,18 +212,20 @@ impl Convert {
         ];
         match unused.into_iter().find(|(_, given)| *given) {
             Some((name, _)) if self.to == ToKind::Mds => Err(kpack::Error::usage(format!(
-                "--to mds is written in one go into an empty folder: leave out {name}"
+                "{name} is not for --to mds, whose folders hold nothing but shards and their index: \
+                 leave it out"
             ))),
             _ => Ok(()),
         }
     }
 
-    fn mds_options(&self) -> MdsOptions {
+    fn mds_options(&self, threads: usize) -> MdsOptions {
         let shards = &self.shards;
         MdsOptions {
             shard_size: shards.shard_size.unwrap_or(64 << 20),
             shard_samples: shards.shard_samples.map(u64::from),
             shuffle: shards.shuffle,
+            threads,
         }
     }
 

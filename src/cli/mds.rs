@@ -1,4 +1,4 @@
-//! `kpack convert --to mds`: MosaicML's format, which is written anew each time.
+//! `kpack convert --to mds`: MosaicML's format, which keeps no rows beside its shards.
 
 use std::path::Path;
 
@@ -7,6 +7,7 @@ use kpack::source::Input;
 use serde_json::json;
 
 use super::out::{self, bytes, count};
+use super::pack::Watch;
 use super::signals::Signals;
 use super::{Common, Exit};
 
@@ -25,7 +26,10 @@ pub(super) fn run(
         out::say(format_args!("note: {note}"));
     }
     let signals = Signals::listen()?;
-    let written = conversion.write_mds(input, dir, options, signals.stop())?;
+    let watch = Watch::new(common);
+    let written = conversion.write_mds(input, dir, options, &watch, signals.stop());
+    watch.end();
+    let written = written?;
     for failure in written.failed.iter().take(SHOWN) {
         out::say(format_args!(
             "kpack: {}: {}",
@@ -42,24 +46,38 @@ pub(super) fn run(
             .collect();
         out::print_json(&json!({
             "samples": samples, "shards": shards, "bytes": written.bytes, "failed": failed,
-            "folders": written.folders, "finished": !written.stopped,
+            "folders": written.folders, "finished": !written.stopped, "kept": written.kept,
+            "finished_before": written.finished_before,
         }))?;
     } else if !common.quiet {
-        out::say(format_args!(
-            "{} in {}, {}: {}",
-            count(written.samples, "sample"),
-            count(written.shards, "shard"),
-            bytes(written.bytes),
-            dir.display()
-        ));
-        if !written.failed.is_empty() {
-            let failed = count(written.failed.len() as u64, "sample");
-            out::say(format_args!("{failed} could not be written"));
-        }
+        tell(&written, dir);
     }
     Ok(match (written.stopped, written.failed.is_empty()) {
         (true, _) => signals.exit().unwrap_or(Exit::Interrupted),
         (false, true) => Exit::Done,
         (false, false) => Exit::SomeFailed,
     })
+}
+
+/// The summary for a person.
+fn tell(written: &MdsWritten, dir: &Path) {
+    let before = match (written.finished_before, written.kept) {
+        (true, _) => " (all were there before: nothing was written)".to_owned(),
+        (false, 0) => String::new(),
+        (false, kept) => format!(" ({} there before)", count(kept, "shard")),
+    };
+    out::say(format_args!(
+        "{} in {}, {}{before}: {}",
+        count(written.samples, "sample"),
+        count(written.shards, "shard"),
+        bytes(written.bytes),
+        dir.display()
+    ));
+    if !written.failed.is_empty() {
+        let failed = count(written.failed.len() as u64, "sample");
+        out::say(format_args!("{failed} could not be written"));
+    }
+    if written.stopped && !written.finished_before {
+        out::say("stopped before the end: the same command goes on behind these shards");
+    }
 }

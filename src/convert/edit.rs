@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use kpack_formats::mds::Holdings;
-use kpack_formats::{Sample, check_blob_name};
+use kpack_formats::{Blob, Label, Sample, check_blob_name, frame_number};
+use serde_json::Value;
 
 use crate::source::select::pattern;
 use crate::{Error, Result};
@@ -55,21 +56,87 @@ impl Edits {
             (holdings.index, holdings.text) = (false, false);
         }
         for (old, new) in &self.rename {
-            if holdings.blobs.remove(old) {
+            let own = match old.as_str() {
+                "json" => std::mem::take(&mut holdings.meta),
+                "cls" => std::mem::take(&mut holdings.index),
+                _ => false,
+            };
+            if holdings.blobs.remove(old) || own {
                 holdings.blobs.insert(new.clone());
             }
         }
     }
 
+    /// Makes blobs of the metadata and the label, where these are to be renamed.
+    fn free(&self, sample: &mut Sample) {
+        let wanted = |name: &str| self.rename.iter().any(|(old, _)| old == name);
+        if wanted("json") && !sample.meta.is_empty() {
+            let meta = Value::Object(std::mem::take(&mut sample.meta));
+            let json = meta.to_string().into_bytes();
+            sample.blobs.insert("json".to_owned(), Blob::from(json));
+        }
+        if wanted("cls")
+            && let [
+                Label {
+                    index: Some(index), ..
+                },
+            ] = sample.labels[..]
+        {
+            sample.labels.clear();
+            let cls = index.to_string().into_bytes();
+            sample.blobs.insert("cls".to_owned(), Blob::from(cls));
+        }
+    }
+
+    /// What of these edits finds nothing in samples that hold `holdings` together.
+    pub(super) fn idle(&self, holdings: &Holdings) -> Vec<String> {
+        let labels = holdings.index || holdings.text;
+        let own = [
+            ("json", holdings.meta),
+            ("cls", labels),
+            ("000001.jpg", holdings.frames),
+        ];
+        let own = own
+            .into_iter()
+            .filter(|(_, there)| *there)
+            .map(|(name, _)| name);
+        let names: Vec<&str> = own
+            .chain(holdings.blobs.iter().map(String::as_str))
+            .collect();
+        let is_glob = |name: &str| name.contains(['*', '?', '[']);
+        let numbered = |name: &str| holdings.frames && is_glob(name);
+        let drops = |pattern: &str| {
+            numbered(pattern) || names.iter().any(|name| pattern::matches(pattern, name))
+        };
+        let renames =
+            |old: &str| names.contains(&old) || holdings.frames && frame_number(old).is_some();
+        let idle = |option: &str, name: &str| format!("{option} {name} finds no blob of that name");
+        let mut notes = Vec::new();
+        for name in self.drop.iter().filter(|name| !drops(name)) {
+            notes.push(idle("--drop", name));
+        }
+        for (old, _) in self.rename.iter().filter(|(old, _)| !renames(old)) {
+            notes.push(idle("--rename", old));
+        }
+        notes
+    }
+
     /// Edits one sample; gives the name that two blobs would have.
     pub(super) fn apply(&self, sample: &mut Sample) -> std::result::Result<(), String> {
         let dropped = |name: &str| self.drop.iter().any(|p| pattern::matches(p, name));
+        let had_frames = sample.blobs.keys().any(|name| frame_number(name).is_some());
+        self.free(sample);
         sample.blobs.retain(|name, _| !dropped(name));
         if dropped("json") {
             sample.meta.clear();
         }
         if dropped("cls") {
             sample.labels.clear();
+        }
+        if had_frames && !sample.blobs.keys().any(|name| frame_number(name).is_some()) {
+            for told in ["frames", "frame_times"] {
+                sample.meta.shift_remove(told);
+            }
         }
         let taken: Vec<_> = self
             .rename

@@ -14,6 +14,7 @@
 mod beside;
 mod edit;
 mod find;
+mod known;
 mod mds;
 mod scan;
 mod select;
@@ -75,10 +76,13 @@ impl Conversion {
             .num_threads(threads)
             .build()
             .map_err(|e| Error::usage(format!("cannot start {threads} threads: {e}")))?;
-        let scanned: Result<Vec<_>> = pool.install(|| found.par_iter().map(scan::scan).collect());
+        let rows = known::Rows::default();
+        let scan = |one: &Found| scan::scan(one, &rows);
+        let scanned: Result<Vec<_>> = pool.install(|| found.par_iter().map(scan).collect());
         let (sources, listed): (Vec<_>, Vec<_>) = scanned?.into_iter().unzip();
         let mut input = select::rows(&sources, listed, choice, &edits)?;
         input.notes.extend(beside);
+        input.notes.extend(edits.idle(&together(&sources)));
         let conversion = Conversion {
             sources,
             edits,
@@ -97,10 +101,7 @@ impl Conversion {
 
     /// What its sources hold together, after the edits.
     fn holdings(&self) -> Holdings {
-        let mut all = Holdings::default();
-        self.sources
-            .iter()
-            .for_each(|source| all.join(&source.holdings));
+        let mut all = together(&self.sources);
         self.edits.apply_to(&mut all);
         all
     }
@@ -138,6 +139,13 @@ impl Conversion {
     }
 }
 
+/// What the samples of all sources hold.
+fn together(sources: &[Source]) -> Holdings {
+    let mut all = Holdings::default();
+    sources.iter().for_each(|source| all.join(&source.holdings));
+    all
+}
+
 /// Number of the source, and the place in it.
 fn place_of(columns: &Meta) -> Option<(usize, Place)> {
     let list = columns.get(AT)?.as_array()?;
@@ -145,9 +153,8 @@ fn place_of(columns: &Meta) -> Option<(usize, Place)> {
     let place = Place {
         offset: number(1)?,
         length: number(2)?,
-        indexed: number(3)
-            .and_then(|crc| u32::try_from(crc).ok())
-            .zip(number(4)),
+        crc32c: number(3).and_then(|crc| u32::try_from(crc).ok()),
+        entry: number(4),
     };
     Some((usize::try_from(number(0)?).ok()?, place))
 }

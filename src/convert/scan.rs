@@ -1,17 +1,16 @@
 //! What a source holds: the place, key, labels and metadata of every sample, no blob looked at.
 
-use std::collections::HashMap;
-use std::fs::File;
-
 use kpack_formats::mds::Holdings;
-use kpack_formats::{IndexReader, Label, Limits, Meta, Reading, Sample};
+use kpack_formats::{Kind, Label, Meta, Reading, Sample};
 use serde_json::Value;
 
 use super::find::Found;
+use super::known::Rows;
 use super::source::{Place, Source, read_options};
 use super::trees;
 use crate::mmap::{Walk, map};
-use crate::verify::index::path_of;
+use crate::sample::{Class, Stage};
+use crate::source::Problem;
 use crate::{Error, Result};
 
 /// One sample of a source.
@@ -27,10 +26,12 @@ pub(super) struct Listed {
     pub(super) split: Option<String>,
     pub(super) start: Option<f64>,
     pub(super) end: Option<f64>,
+    /// Why it cannot be read; its key is then the shard's name and its number, where it says none.
+    pub(super) problem: Option<Problem>,
 }
 
 /// Lists the samples of `found`.
-pub(super) fn scan(found: &Found) -> Result<(Source, Vec<Listed>)> {
+pub(super) fn scan(found: &Found, rows: &Rows) -> Result<(Source, Vec<Listed>)> {
     let options = read_options();
     if found.is_tree() {
         return trees::scan(found, &options);
@@ -44,7 +45,8 @@ pub(super) fn scan(found: &Found) -> Result<(Source, Vec<Listed>)> {
         Some(read) if plain => read(bytes, &found.path, &unchecked),
         _ => (found.format.open)(&found.path, &options)?,
     };
-    let (listed, holdings) = walk(reader, &indexed(found)).map_err(|e| damaged(found, e))?;
+    let (mut listed, holdings) = walk(reader, found).map_err(|e| damaged(found, e))?;
+    rows.look_up(found, &mut listed);
     Ok((
         Source::new(found.clone(), !plain, Vec::new(), holdings),
         listed,
@@ -61,20 +63,86 @@ fn damaged(found: &Found, e: kpack_formats::Error) -> Error {
     }
 }
 
-fn walk(mut reader: Reading, indexed: &Indexed) -> kpack_formats::Result<(Vec<Listed>, Holdings)> {
+/// Lists all samples. One that alone cannot be read is a problem; behind damage that ends the shard the
+/// reader comes no further, and says so again.
+fn walk(mut reader: Reading, found: &Found) -> kpack_formats::Result<(Vec<Listed>, Holdings)> {
+    let mut number = 0;
     let (mut listed, mut holdings) = (Vec::new(), Holdings::default());
-    while let Some(sample) = reader.next_sample()? {
-        holdings.add(&sample);
-        let (offset, length) = reader.position();
-        let known = indexed.get(&offset).filter(|(len, ..)| *len == length);
-        let place = Place {
-            offset,
-            length,
-            indexed: known.map(|(_, crc, at)| (*crc, *at)),
-        };
-        listed.push(list(sample, place));
+    let mut failed: Option<(Option<u64>, kpack_formats::Error)> = None;
+    loop {
+        match reader.next_sample() {
+            Ok(None) => {
+                listed.extend(failed.map(|(_, e)| odd(found, number, &e)));
+                return Ok((listed, holdings));
+            }
+            Ok(Some(sample)) => {
+                listed.extend(failed.take().map(|(_, e)| odd(found, number - 1, &e)));
+                holdings.add(&sample);
+                let (offset, length) = reader.position();
+                let place = Place {
+                    offset,
+                    length,
+                    crc32c: None,
+                    entry: None,
+                };
+                listed.push(list(sample, place));
+            }
+            Err(e) if e.kind() == Kind::Io => return Err(e),
+            Err(e) => {
+                let at = e.at().offset;
+                if let Some((before, first)) = failed.take() {
+                    if before >= at || e.message().contains("found before") {
+                        return Err(first);
+                    }
+                    listed.push(odd(found, number - 1, &first));
+                }
+                failed = Some((at, e));
+            }
+        }
+        number += 1;
     }
-    Ok((listed, holdings))
+}
+
+/// A sample that cannot be read, though what follows it can.
+fn odd(found: &Found, number: u64, e: &kpack_formats::Error) -> Listed {
+    let name = found.path.file_name().unwrap_or_default().to_string_lossy();
+    let stem = name.split('.').next().unwrap_or_default();
+    let at = e.at();
+    let key = at
+        .key
+        .clone()
+        .unwrap_or_else(|| format!("{stem}-{number:06}"));
+    let shown = found.path.display();
+    let reason = match at.offset {
+        Some(offset) => format!("{shown}: byte {offset}: {}", e.message()),
+        None => format!("{shown}: {}", e.message()),
+    };
+    let class = match e.kind() {
+        Kind::Corrupt => Class::Corrupt,
+        Kind::Limit => Class::TooLarge,
+        _ => Class::Corrupt,
+    };
+    let place = Place {
+        offset: at.offset.unwrap_or(0),
+        length: 0,
+        crc32c: None,
+        entry: None,
+    };
+    Listed {
+        key,
+        place,
+        labels: Vec::new(),
+        of_folder: false,
+        source: None,
+        split: None,
+        start: None,
+        end: None,
+        problem: Some(Problem {
+            stage: Stage::Probe,
+            class,
+            reason,
+        }),
+    }
 }
 
 pub(super) fn list(sample: Sample, place: Place) -> Listed {
@@ -93,6 +161,7 @@ pub(super) fn list(sample: Sample, place: Place) -> Listed {
         labels: sample.labels,
         of_folder: false,
         place,
+        problem: None,
     }
 }
 
@@ -103,24 +172,4 @@ fn foreign(json: &kpack_formats::Blob) -> Meta {
     }
     let bytes = json.load().unwrap_or_default();
     serde_json::from_slice(&bytes).unwrap_or_default()
-}
-
-/// Length and checksum of each sample by its offset, and where its entry stands in the index.
-type Indexed = HashMap<u64, (u64, u32, u64)>;
-
-/// What the index beside a shard says; nothing where there is no whole index.
-fn indexed(found: &Found) -> Indexed {
-    let read = || -> Option<Indexed> {
-        let file = File::open(path_of(&found.path)).ok()?;
-        let mut reader = IndexReader::new(file, Limits::default()).ok()?;
-        let mut known = HashMap::new();
-        let mut at = reader.position();
-        while let Some(entry) = reader.next_brief().ok()? {
-            let extent = entry.extent;
-            known.insert(extent.offset, (extent.length, extent.crc32c, at));
-            at = reader.position();
-        }
-        Some(known)
-    };
-    read().unwrap_or_default()
 }

@@ -65,18 +65,19 @@ pub(super) fn rows(
     );
     let total: usize = listed.iter().map(Vec::len).sum();
     for (number, (source, listed)) in sources.iter().zip(listed).enumerate() {
-        for one in listed {
+        for mut one in listed {
+            let problem = one.problem.take();
             let split = source.found.split.clone().or_else(|| one.split.clone());
-            if !choice.takes(&one, split.as_deref()) {
-                continue;
+            // Of a sample that cannot be read nobody knows whether it would be chosen.
+            if problem.is_none() {
+                if !choice.takes(&one, split.as_deref()) {
+                    continue;
+                }
+                source.want();
             }
-            source.want();
             let key = keys.unique(&one, source);
             let clip = clip(number, source, one, key, split, edits, &classes);
-            input.rows.push(Row {
-                clip,
-                problem: None,
-            });
+            input.rows.push(Row { clip, problem });
         }
     }
     if input.rows.is_empty() {
@@ -105,9 +106,8 @@ fn clip(
     let place = one.place;
     let mut columns = Meta::new();
     let mut at = vec![json!(number), json!(place.offset), json!(place.length)];
-    if let Some((crc, entry)) = place.indexed {
-        at.extend([json!(crc), json!(entry)]);
-    }
+    at.extend(place.crc32c.map(|crc| json!(crc)));
+    at.extend(place.entry.map(|entry| json!(entry)));
     columns.insert(AT.into(), Value::Array(at));
     if key != one.key {
         columns.insert(KEY.into(), one.key.clone().into());

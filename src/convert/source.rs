@@ -20,8 +20,10 @@ use crate::verify::index::path_of;
 pub(super) struct Place {
     pub(super) offset: u64,
     pub(super) length: u64,
-    /// CRC-32C of those bytes, where an index tells it, and where its entry stands in the index.
-    pub(super) indexed: Option<(u32, u64)>,
+    /// CRC-32C of those bytes, where an index or a row tells it.
+    pub(super) crc32c: Option<u32>,
+    /// Where its entry stands in the index.
+    pub(super) entry: Option<u64>,
 }
 
 /// A source and what is open of it.
@@ -122,13 +124,9 @@ impl Source {
         let Some(extent) = (bytes.len() >= end).then(|| bytes.slice(range)) else {
             return Err(damaged("the file became shorter: no sample"));
         };
-        if place
-            .indexed
-            .is_some_and(|(crc, _)| kpack_formats::crc32c(&extent) != crc)
-        {
-            return Err(damaged(
-                "the sample does not match the checksum of its index",
-            ));
+        let differs = |crc| kpack_formats::crc32c(&extent) != crc;
+        if place.crc32c.is_some_and(differs) {
+            return Err(damaged("the sample does not match its checksum"));
         }
         let Some(read) = self.found.format.read else {
             return Err(damaged("no sample"));
@@ -136,8 +134,8 @@ impl Source {
         match read(extent, &self.found.path, &options).next_sample() {
             Ok(Some(mut sample)) => {
                 // An index that cannot be read is no reason to lose the sample.
-                let index = place.indexed.zip(self.open().index.clone());
-                let tables = index.and_then(|((_, at), index)| tables_at(&index, at).ok());
+                let index = place.entry.zip(self.open().index.clone());
+                let tables = index.and_then(|(at, index)| tables_at(&index, at).ok());
                 sample.frame_tables = tables.unwrap_or_default();
                 Ok(sample)
             }

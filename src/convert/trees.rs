@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::path::Path;
 
-use kpack_formats::framedir::{PassedOver, Site, Sites, sites};
+use kpack_formats::framedir::{PassedOver, Site, sites};
 use kpack_formats::mds::Holdings;
 use kpack_formats::{Label, ReadOptions, Sample};
 
@@ -22,32 +22,28 @@ use crate::{Error, Result};
 /// Lists the samples of the tree `found`.
 pub(super) fn scan(found: &Found, options: &ReadOptions) -> Result<(Source, Vec<Listed>)> {
     let root = &found.path;
-    let Sites {
-        samples,
-        passed_over,
-    } = sites(root, options)?;
-    let (mut all, mut heads, mut holdings) = (Vec::new(), Vec::new(), Holdings::default());
-    for (site, sample) in samples {
-        all.push(site);
+    let (mut all, mut there, mut holdings) = (Vec::new(), Vec::new(), Holdings::default());
+    let passed = sites(root, options, |site, sample| {
         holdings.add(&sample);
-        heads.push(Some(sample));
-    }
+        there.push(Some(list(sample, place(all.len()))));
+        all.push(site);
+    })?;
     let (mut listed, mut notes) = (Vec::with_capacity(all.len()), Vec::new());
     if matches!(Dataset::read(root), Ok(Some(_))) {
         match rows(&root.join(SAMPLES)) {
-            Ok(rows) => written(root, rows, &mut all, &mut heads, &mut listed),
+            Ok(rows) => written(root, rows, &mut all, &mut there, &mut listed),
             Err(e) => notes.push(format!("samples come in order of their names: {e}")),
         }
     }
-    for (number, (site, head)) in all.iter().zip(heads).enumerate() {
-        let Some(head) = head else { continue };
-        let one = by_folders(root, site, list(head, place(number)));
+    for (site, one) in all.iter().zip(there) {
+        let Some(one) = one else { continue };
+        let one = by_folders(root, site, one);
         holdings.text |= one.of_folder;
         holdings.index |= one.of_folder;
         listed.push(one);
     }
     let mut source = Source::new(found.clone(), false, all, holdings);
-    notes.extend(told(&passed_over, "that belong to no sample"));
+    notes.extend(told(&passed, "that belong to no sample"));
     source.notes = notes;
     Ok((source, listed))
 }
@@ -57,7 +53,8 @@ fn place(number: usize) -> Place {
     Place {
         offset: number as u64,
         length: 1 << 20,
-        indexed: None,
+        crc32c: None,
+        entry: None,
     }
 }
 
@@ -74,15 +71,15 @@ fn written(
     root: &Path,
     rows: Vec<Written>,
     sites: &mut Vec<Site>,
-    heads: &mut [Option<Sample>],
+    there: &mut [Option<Listed>],
     listed: &mut Vec<Listed>,
 ) {
     let numbers = sites.iter().enumerate();
     let by_place: HashMap<String, usize> = numbers.map(|(i, site)| (site.place(), i)).collect();
     for row in rows {
         let number = by_place.get(&row.place).copied().unwrap_or(sites.len());
-        let (head, site) = (heads.get_mut(number), sites.get_mut(number));
-        let Some((head, site)) = head.zip(site) else {
+        let (one, site) = (there.get_mut(number), sites.get_mut(number));
+        let Some((one, site)) = one.zip(site) else {
             sites.push(Site::of_missing(root, &row.place));
             listed.push(Listed {
                 place: place(number),
@@ -91,9 +88,9 @@ fn written(
             continue;
         };
         // Of two rows of a place the second takes nothing.
-        let Some(sample) = head.take() else { continue };
+        let Some(one) = one.take() else { continue };
         listed.push(match site.is_described() {
-            true => list(sample, place(number)),
+            true => one,
             false => {
                 site.need_json();
                 Listed {
@@ -125,6 +122,7 @@ fn rows(path: &Path) -> Result<Vec<Written>> {
                 split: row.split,
                 start: None,
                 end: None,
+                problem: None,
             },
         });
     }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::pipeline::dataset::DATASET;
 use crate::pipeline::enter::{lock, logs};
 use crate::pipeline::files::{exists, remove};
-use crate::pipeline::folder::{Folder, WORK};
+use crate::pipeline::folder::{Folder, MDS_LOG, WORK};
 use crate::pipeline::{remake, unfinished};
 use crate::{Error, Result};
 
@@ -68,7 +68,8 @@ fn is_left(name: &str) -> bool {
 pub fn clean(dir: &Path) -> Result<Leftovers> {
     let left = leftovers(dir)?;
     let folder = Folder::new(dir);
-    let logs = logs(&folder)?;
+    let mut logs = logs(&folder)?;
+    logs.extend(Some(folder.work.join(MDS_LOG)).filter(|log| exists(log)));
     let locks: Vec<fs::File> = logs.iter().map(|log| lock(log)).collect::<Result<_>>()?;
     for (path, _) in &left.files {
         remove(path)?;

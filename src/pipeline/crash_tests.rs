@@ -36,6 +36,14 @@ pub(crate) fn moment() -> Result<()> {
     })
 }
 
+/// Runs `run`, which dies at moment `n` of this thread if it comes to that.
+pub(crate) fn dying<T>(n: u64, run: impl FnOnce() -> T) -> T {
+    LEFT.set(n);
+    let result = run();
+    LEFT.set(u64::MAX);
+    result
+}
+
 const CLIPS: usize = 12;
 
 fn input() -> Input {
@@ -136,10 +144,7 @@ impl Case {
 
     /// Runs, and dies at moment `n`; says whether it came to that.
     fn dies(&self, out: &Path, n: u64, overwrite: bool) -> bool {
-        LEFT.set(n);
-        let died = self.run(out, overwrite).is_err();
-        LEFT.set(u64::MAX);
-        died
+        dying(n, || self.run(out, overwrite).is_err())
     }
 }
 
@@ -290,9 +295,7 @@ fn a_retry_can_be_interrupted_too() {
         for moment in 0.. {
             let out = tempfile::tempdir().unwrap();
             case.run(out.path(), false).unwrap();
-            LEFT.set(moment);
-            let died = again(out.path()).is_err();
-            LEFT.set(u64::MAX);
+            let died = dying(moment, || again(out.path()).is_err());
             // The next retry, or a repetition of the packing, completes what was begun.
             if moment % 2 == 0 {
                 case.run(out.path(), false).unwrap();

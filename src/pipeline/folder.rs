@@ -6,6 +6,7 @@
 //! OUT/dataset.json samples.jsonl labels.txt
 //! OUT/.kpack/                 while unfinished:
 //!   part-0-of-1.jsonl         log of a part
+//!   mds.jsonl                 log of a conversion to MDS
 //!   NAME.partial              the shard being written, and NAME.kidx.partial
 //!   NAME                      a shard whose name still lacks the number of shards
 //! ```
@@ -16,6 +17,8 @@ use crate::pipeline::names::is_provisional;
 
 /// Name of the folder that exists while a dataset is unfinished.
 pub(crate) const WORK: &str = ".kpack";
+/// Name of the log of a conversion to MDS.
+pub(crate) const MDS_LOG: &str = "mds.jsonl";
 
 #[derive(Debug, Clone)]
 pub(crate) struct Folder {

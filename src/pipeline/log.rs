@@ -15,6 +15,7 @@ use std::io::{BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::pipeline::dataset::{ShardRecord, is_file_name};
@@ -89,7 +90,7 @@ impl Log {
         })
     }
 
-    pub(crate) fn append(&mut self, event: &Event<'_>) -> Result<()> {
+    pub(crate) fn append(&mut self, event: &impl Serialize) -> Result<()> {
         self.line.clear();
         serde_json::to_writer(&mut self.line, event)
             .map_err(|e| Error::io("cannot put into words a line of", &self.path)(e.into()))?;
@@ -149,6 +150,14 @@ impl<R: Read> LogReader<R> {
 
     /// The next line, and the byte where it begins.
     pub(crate) fn next(&mut self) -> Result<Option<(u64, Line)>> {
+        self.next_of(Line::is_inside)
+    }
+
+    /// As [`next`](Self::next), of a log with other lines, which `is_ours` tells from foreign ones.
+    pub(crate) fn next_of<L: DeserializeOwned>(
+        &mut self,
+        is_ours: impl Fn(&L) -> bool,
+    ) -> Result<Option<(u64, L)>> {
         self.line.clear();
         let read = bounded::line(&mut self.source, &mut self.line, bounded::ROW);
         let read = match read {
@@ -159,7 +168,7 @@ impl<R: Read> LogReader<R> {
         let Some(text) = self.line.strip_suffix(b"\n") else {
             return Ok(None);
         };
-        let Some(line) = serde_json::from_slice(text).ok().filter(Line::is_inside) else {
+        let Some(line) = serde_json::from_slice(text).ok().filter(is_ours) else {
             return Ok(None);
         };
         let begin = self.end;

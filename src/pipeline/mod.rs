@@ -54,20 +54,28 @@ use crate::source::Clip;
 use crate::{Error, Result};
 
 pub use clean::{Leftovers, clean, leftovers};
+#[cfg(test)]
+pub(crate) use crash_tests::dying;
 pub(crate) use dataset::is_sealed;
 pub use dataset::{
     DATASET, Dataset, FileRecord, LABELS, Origin, PlanRecord, SAMPLES, ShardRecord, classes,
 };
+pub(crate) use enter::lock;
+pub(crate) use files::{exists, remove, rename, sync_folder};
 pub use finish::merge;
+pub(crate) use folder::{MDS_LOG, WORK};
+pub(crate) use log::{Log, LogReader};
 pub use options::{FailureLimit, Options};
 pub use outline::{Outline, SplitOutline};
 pub use plan::{Part, Plan, PlanOptions, ShardRule};
+pub(crate) use plan_hash::of_input;
 pub use remake::{Lost, Repaired, Retried, repair, repair_shards, retry};
 pub use row::{Outcome, OutcomeRow};
 pub(crate) use shuffle::shuffle;
 pub use summary::{Counts, End, Summary};
 pub use target::{ShardTarget, Target, TreeWriter};
 pub(crate) use unfinished::unfinished;
+pub(crate) use window::{Bounds, Stage, ordered, panic_text};
 
 /// Packs a plan, or what an earlier run left of it, into the folder `out`.
 ///

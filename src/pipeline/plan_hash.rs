@@ -6,15 +6,13 @@
 use std::hash::Hasher;
 
 use crate::pipeline::plan::Plan;
-use crate::source::{Clip, Row};
+use crate::source::{Clip, Input, Row};
 use crate::{Error, Result};
 
 /// Changes whenever the meaning of a plan does, so that no older run is continued by mistake.
 const VERSION: u64 = 1;
 
 pub(crate) fn of(plan: &Plan) -> Result<u64> {
-    let mut fnv = Fnv(0xcbf2_9ce4_8422_2325);
-    fnv.number(VERSION);
     let options = (
         &plan.target,
         &plan.recipe,
@@ -24,12 +22,19 @@ pub(crate) fn of(plan: &Plan) -> Result<u64> {
     );
     let text = serde_json::to_string(&options)
         .map_err(|e| Error::usage(format!("the options cannot be written down: {e}")))?;
-    fnv.text(&text);
-    fnv.number(plan.input.classes.len() as u64);
-    plan.input.classes.iter().for_each(|class| fnv.text(class));
-    fnv.number(plan.input.rows.len() as u64);
-    plan.input.rows.iter().for_each(|row| fnv.row(row));
-    Ok(fnv.0)
+    Ok(of_input(&text, &plan.input))
+}
+
+/// Of an input that is packed with `options`.
+pub(crate) fn of_input(options: &str, input: &Input) -> u64 {
+    let mut fnv = Fnv(0xcbf2_9ce4_8422_2325);
+    fnv.number(VERSION);
+    fnv.text(options);
+    fnv.number(input.classes.len() as u64);
+    input.classes.iter().for_each(|class| fnv.text(class));
+    fnv.number(input.rows.len() as u64);
+    input.rows.iter().for_each(|row| fnv.row(row));
+    fnv.0
 }
 
 struct Fnv(u64);

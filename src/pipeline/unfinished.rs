@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::pipeline::dataset::DATASET;
 use crate::pipeline::enter::logs;
 use crate::pipeline::files::exists;
-use crate::pipeline::folder::{Folder, WORK};
+use crate::pipeline::folder::{Folder, MDS_LOG, WORK};
 use crate::pipeline::log::{Line, LogReader};
 use crate::{Error, Result};
 
@@ -23,6 +23,11 @@ pub(crate) fn unfinished(out: &Path) -> Result<Option<String>> {
         return Ok(super::remake::is_interrupted(out).then(|| {
             "unfinished: kpack retry was interrupted; run it again to complete it".to_owned()
         }));
+    }
+    if exists(&folder.work.join(MDS_LOG)) {
+        let text =
+            "unfinished: a conversion to MDS was interrupted; the same command, again, continues";
+        return Ok(Some(text.to_owned()));
     }
     let (mut settled, mut clips, mut parts, mut found) = (0, 0, 0, 0);
     for log in logs(&folder)? {

@@ -30,7 +30,7 @@ use std::path::Path;
 pub use naming::Naming;
 pub use passed::PassedOver;
 pub use sidecar::{Listed, ListedFile, is_sample_json, listed};
-pub use site::{Site, Sites, sites};
+pub use site::{Site, sites};
 pub use write::{write, write_at};
 
 use crate::{Format, Layout, ReadOptions, Reading, Result};

@@ -24,7 +24,7 @@ pub(super) struct Reader {
     stack: Vec<(PathBuf, std::vec::IntoIter<Group>)>,
     /// What the root holds, if it is itself a sample.
     single: Option<Content>,
-    /// Whether blobs are left where they are: their names are given, and no bytes.
+    /// Whether blobs are left where they are: samples have empty ones of their names.
     pub(super) heads: bool,
     pub(super) passed: PassedOver,
     /// Whether a JSON of kpack's told of the last sample.

@@ -18,25 +18,20 @@ pub struct Site {
     needs_json: bool,
 }
 
-/// What a tree holds.
-#[derive(Debug, Default)]
-pub struct Sites {
-    /// The samples in the order of the reader, each with its key, labels, metadata and the names of
-    /// its blobs, but not their bytes. One whose JSON is damaged has a key only, and is an error
-    /// when it is read.
-    pub samples: Vec<(Site, Sample)>,
-    /// What is no sample's.
-    pub passed_over: PassedOver,
-}
-
-/// The samples of the tree at `root`.
+/// Gives the samples of the tree at `root` to `each` in the order of its reader, each with its key,
+/// labels and metadata, and the names of its blobs: these are empty. One whose JSON is damaged has
+/// a key only, and is an error when it is read. What is no sample's is counted.
 ///
 /// # Errors
 /// Those of the reader, but for damage to single samples.
-pub fn sites(root: &Path, options: &ReadOptions) -> Result<Sites> {
+pub fn sites(
+    root: &Path,
+    options: &ReadOptions,
+    mut each: impl FnMut(Site, Sample),
+) -> Result<PassedOver> {
     let mut reader = Reader::open(root, options)?;
     reader.heads = true;
-    let (root, mut samples) = (root.to_owned(), Vec::new());
+    let root = root.to_owned();
     if let Some(content) = reader.take_single() {
         let site = Site {
             root: root.clone(),
@@ -44,7 +39,7 @@ pub fn sites(root: &Path, options: &ReadOptions) -> Result<Sites> {
             described: false,
             needs_json: false,
         };
-        samples.push((site, reader.root_sample(&content)?));
+        each(site, reader.root_sample(&content)?);
     }
     while let Some((folder, group)) = reader.next_group() {
         let visited = reader.visit(folder.clone(), group.clone())?;
@@ -64,12 +59,9 @@ pub fn sites(root: &Path, options: &ReadOptions) -> Result<Sites> {
                 ..Sample::default()
             },
         };
-        samples.push((site, sample));
+        each(site, sample);
     }
-    Ok(Sites {
-        samples,
-        passed_over: reader.passed,
-    })
+    Ok(reader.passed)
 }
 
 impl Site {

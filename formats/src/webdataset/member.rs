@@ -296,10 +296,6 @@ impl MemberReader {
         }
     }
 
-    /// Reads nothing more: what was read makes no sense.
-    pub(super) fn fail(&mut self) {
-        self.failed = true;
-    }
     /// Offset of the next header.
     pub fn offset(&self) -> u64 {
         self.input.offset()

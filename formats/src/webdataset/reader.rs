@@ -2,8 +2,9 @@
 //!
 //! As readers of this format do: names without a dot, hidden files and `__NAME__` are passed
 //! over, and extensions are lower-cased. Unlike most: a member twice in a sample, and members of
-//! one key that do not stand together, are errors. A leading `./` is dropped from keys. Where the archive
-//! is damaged, the sample before the damage is not given: the next member may have been its own.
+//! one key that do not stand together, are errors, of these samples alone. A leading `./` is dropped from
+//! keys. Where the archive is damaged, the sample before the damage is not given: the next member may have
+//! been its own; nothing is read behind it.
 
 use std::collections::HashSet;
 use std::collections::hash_map::RandomState;
@@ -27,6 +28,12 @@ struct Reader {
     seen: HashSet<u64>,
     hasher: RandomState,
     samples: u64,
+    /// Key of the sample that failed, the rest of which is passed over.
+    skip: Option<String>,
+    /// Name of the member that made the last error, where that is no key and extension.
+    odd: Option<Vec<u8>>,
+    /// The error of such a member that stands behind the sample that came last.
+    next_error: Option<Error>,
 }
 
 /// A member that belongs to a sample.
@@ -46,27 +53,27 @@ pub(super) fn read(bytes: Bytes, path: &Path, options: &ReadOptions) -> Reading 
 
 impl ShardReader for Reader {
     fn next_sample(&mut self) -> Result<Option<Sample>> {
-        let first = match self.ahead.take() {
-            Some(part) => part,
-            None => match self.next_part()? {
-                Some(part) => part,
-                None => return Ok(None),
-            },
+        if let Some(e) = self.next_error.take() {
+            return Err(e);
+        }
+        let Some(first) = self.first_part()? else {
+            return Ok(None);
         };
         let (start, key) = (first.member.start, first.key.clone());
+        let number = self.samples;
+        self.samples += 1;
         let sample = self.gather(first).map_err(|e| {
-            self.members.fail();
+            self.skip = Some(key.clone());
             e.path(self.members.path())
                 .key(&key)
                 .offset(start)
-                .record(self.samples)
+                .record(number)
         })?;
         let end = self
             .ahead
             .as_ref()
             .map_or(self.position.1, |p| p.member.start);
         self.position = (start, end - start);
-        self.samples += 1;
         Ok(Some(sample))
     }
 
@@ -85,21 +92,52 @@ impl Reader {
             seen: HashSet::new(),
             hasher: RandomState::new(),
             samples: 0,
+            skip: None,
+            odd: None,
+            next_error: None,
         })
     }
 
+    /// The first member of the next sample.
+    fn first_part(&mut self) -> Result<Option<Part>> {
+        loop {
+            let part = match self.ahead.take() {
+                Some(part) => Some(part),
+                None => self.next_part()?,
+            };
+            match part {
+                Some(part) if self.skip.as_ref() == Some(&part.key) => {}
+                part => {
+                    self.skip = None;
+                    return Ok(part);
+                }
+            }
+        }
+    }
+
     fn next_part(&mut self) -> Result<Option<Part>> {
+        self.odd = None;
         while let Some(member) = self.members.next_member()? {
-            let start = member.start;
-            let part = part_of(member).map_err(|e| {
-                self.members.fail();
-                e.path(self.members.path()).offset(start)
-            })?;
-            if part.is_some() {
-                return Ok(part);
+            let (start, name) = (member.start, &member.name);
+            match key_and_name(name) {
+                Ok(Some((key, name))) => return Ok(Some(Part { key, name, member })),
+                Ok(None) => {}
+                Err(e) => {
+                    self.odd = Some(member.name);
+                    return Err(e.path(self.members.path()).offset(start));
+                }
             }
         }
         Ok(None)
+    }
+
+    /// Whether the last error was that of a member which is none of the sample `key`.
+    fn is_of_others(&self, key: &str) -> bool {
+        self.odd.as_ref().is_some_and(|name| {
+            let name = name.strip_prefix(b"./").unwrap_or(name);
+            let rest = name.strip_prefix(key.as_bytes());
+            !rest.is_some_and(|rest| rest.starts_with(b"."))
+        })
     }
 
     /// All members of the sample that begins with `first`. Leaves the end of the last in
@@ -128,7 +166,13 @@ impl Reader {
                 return Err(Error::corrupt(text).offset(part.member.start));
             }
             self.check_limits(&sample, bytes)?;
-            next = self.next_part()?;
+            next = match self.next_part() {
+                Err(e) if self.is_of_others(&sample.key) => {
+                    self.next_error = Some(e);
+                    None
+                }
+                next => next?,
+            };
         }
         interpret(&mut sample);
         Ok(sample)
@@ -155,10 +199,10 @@ fn end_of(data_offset: u64, length: u64) -> u64 {
     data_offset + length.next_multiple_of(super::header::BLOCK as u64)
 }
 
-/// Key and extension of a member; `None` if it is none of a sample.
-fn part_of(member: RawMember) -> Result<Option<Part>> {
-    let Ok(path) = std::str::from_utf8(&member.name) else {
-        let shown = String::from_utf8_lossy(&member.name);
+/// Key and extension of a member's path; `None` if it is none of a sample.
+fn key_and_name(path: &[u8]) -> Result<Option<(String, String)>> {
+    let Ok(path) = std::str::from_utf8(path) else {
+        let shown = String::from_utf8_lossy(path);
         return Err(Error::unsupported(format!(
             "the member's name {shown:?} is not UTF-8"
         )));
@@ -178,19 +222,12 @@ fn part_of(member: RawMember) -> Result<Option<Part>> {
             "the member's name {path:?} ends in a dot"
         )));
     }
-    Ok(Some(Part { key, name, member }))
+    Ok(Some((key, name)))
 }
 
-/// Key and extension of a member's path; `None` if it is none of a sample.
+/// Key and extension of a member's path; `None` if it is none of a sample, or cannot be read.
 pub(super) fn key_of(name: &[u8]) -> Option<(String, String)> {
-    let member = RawMember {
-        name: name.to_vec(),
-        start: 0,
-        data_offset: 0,
-        data: Bytes::new(),
-    };
-    let part = part_of(member).ok()??;
-    Some((part.key, part.name))
+    key_and_name(name).ok()?
 }
 
 /// Makes `json` and `cls` members metadata and a label, if these would be written the same again.

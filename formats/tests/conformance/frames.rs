@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use kpack_formats::framedir::{Naming, sites, write, write_at};
+use kpack_formats::framedir::{Naming, PassedOver, Site, sites, write, write_at};
 use kpack_formats::{Error, Kind, Limits, ReadOptions, Sample};
 
 use crate::support::{assert_same, clip, read_file, sample};
@@ -196,6 +196,13 @@ fn a_tree_made_by_others_is_read_in_the_order_of_the_numbers() {
     );
 }
 
+/// The samples of a tree, and what is none's.
+fn found(root: &Path) -> (Vec<Site>, PassedOver) {
+    let mut all = Vec::new();
+    let passed = sites(root, &ReadOptions::default(), |site, _| all.push(site));
+    (all, passed.unwrap())
+}
+
 /// Writes files below `root` and reads the tree.
 fn tree_of(root: &Path, files: &[(&str, &[u8])]) -> Vec<Sample> {
     for (name, bytes) in files {
@@ -244,9 +251,9 @@ fn files_of_a_stem_are_blobs_as_members_of_a_tar_are() {
         ("_.jpg", b"odd"),
     ];
     assert_same(&got, &[first, sample("00000/b", second)]);
-    let found = sites(dir.path(), &ReadOptions::default()).unwrap();
-    assert_eq!((found.passed_over.files, found.passed_over.hidden), (4, 0));
-    let example = found.passed_over.example.unwrap();
+    let (_, passed) = found(dir.path());
+    assert_eq!((passed.files, passed.hidden), (4, 0));
+    let example = passed.example.unwrap();
     assert_eq!(example.file_name().unwrap(), "README");
 }
 
@@ -301,8 +308,7 @@ fn what_lies_in_and_beside_a_folder_of_frames_stays_with_it() {
     let second = sample("thumbs/b", &[("000001.jpg", b"frame"), ("mp4", b"video")]);
     let third = sample("thumbs/c", &[("mp4", b"video")]);
     assert_same(&got, &[first.clone(), second, third]);
-    let found = sites(dir.path(), &ReadOptions::default()).unwrap();
-    assert_eq!(found.passed_over.files, 2);
+    assert_eq!(found(dir.path()).1.files, 2);
     // A tree of kpack's gives all of it back.
     let copy = tempfile::tempdir().unwrap();
     write(copy.path(), &first, &Naming::default()).unwrap();
@@ -318,19 +324,19 @@ fn a_sample_of_kpack_has_what_its_json_lists() {
     fs::write(dir.path().join("run/clip-0001.txt"), "later").unwrap();
     fs::write(dir.path().join("run/clip-0001/img_00009.jpg"), "later").unwrap();
     fs::write(dir.path().join("run/.hidden"), "").unwrap();
-    let found = sites(dir.path(), &ReadOptions::default()).unwrap();
-    assert_eq!((found.passed_over.files, found.passed_over.hidden), (2, 1));
+    let (_, passed) = found(dir.path());
+    assert_eq!((passed.files, passed.hidden), (2, 1));
     assert_same(&read(dir.path()).0, &[clip(1), clip(2)]);
     // A damaged JSON is its own sample's misfortune.
     let json = dir.path().join("run/clip-0001.json");
     let text = fs::read(&json).unwrap();
     fs::write(&json, &text[..text.len() - 9]).unwrap();
-    let found = sites(dir.path(), &ReadOptions::default()).unwrap();
-    assert_eq!(found.samples.len(), 2);
+    let (sites, _) = found(dir.path());
+    assert_eq!(sites.len(), 2);
     let options = ReadOptions::default();
-    let error = found.samples[0].0.read(&options).unwrap_err();
+    let error = sites[0].read(&options).unwrap_err();
     assert_eq!(error.kind(), Kind::Corrupt);
-    assert!(found.samples[1].0.read(&options).is_ok());
+    assert!(sites[1].read(&options).is_ok());
 }
 
 #[test]

@@ -233,3 +233,83 @@ fn sound_records_become_arrays() {
     let written = fs::read(back.join("train-00000-of-00001.tfrecord")).unwrap();
     assert_eq!(written, framed(&sound.encode_to_vec()));
 }
+
+/// What is wrong with one sample only costs that sample, which is a failed row.
+#[test]
+fn a_sample_that_cannot_be_read_is_a_row_and_the_others_come_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut tar = Vec::new();
+    let mut put = |name: &[u8]| {
+        let mut head = header(&"x".repeat(name.len()), 3, b'0', USTAR);
+        head[..name.len()].copy_from_slice(name);
+        head[148..156].copy_from_slice(b"        ");
+        let sum: u32 = head.iter().map(|b| u32::from(*b)).sum();
+        head[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        member(&mut tar, head, b"abc");
+    };
+    let names: [&[u8]; 10] = [
+        b"a.mp4",
+        b"twice.mp4",
+        b"twice.mp4",
+        b"twice.txt",
+        b"b.mp4",
+        b"caf\xe9.mp4",
+        b"c.mp4",
+        b"c.",
+        b"c.txt",
+        b"d.mp4",
+    ];
+    names.into_iter().for_each(&mut put);
+    tar.extend([0; 1024]);
+    let source = dir.path().join("odd.tar");
+    fs::write(&source, tar).unwrap();
+    let good = ["a", "b", "d"];
+    check_odd(&source, &good, &["twice", "UTF-8", "ends in a dot"]);
+
+    let source = dir.path().join("odd.tfrecord");
+    let one = |key: &str, name: &str| {
+        example(vec![("key", bytes(key.as_bytes())), (name, bytes(b"abc"))]).encode_to_vec()
+    };
+    let long = "X".repeat(100);
+    let payloads = [
+        one("a", "mp4"),
+        b"no example".to_vec(),
+        one("b", "mp4"),
+        one("c", ""),
+        one("long", &long),
+        one("d", "mp4"),
+    ];
+    fs::write(
+        &source,
+        payloads.iter().flat_map(|p| framed(p)).collect::<Vec<u8>>(),
+    )
+    .unwrap();
+    check_odd(&source, &good, &["no tf.train.Example"]);
+}
+
+fn check_odd(source: &Path, good: &[&str], reasons: &[&str]) {
+    let out = source.with_extension(format!("{}-out", good.len() + reasons.len()));
+    let ended = super::convert(source, &out, &["webdataset"]);
+    assert_eq!(ended.code, 3, "{}", ended.err);
+    let there: Vec<String> = samples(&out).into_keys().collect();
+    assert_eq!(there, good);
+    let rows = fs::read_to_string(out.join("samples.jsonl")).unwrap();
+    let failed: Vec<&str> = rows
+        .lines()
+        .filter(|row| row.contains("\"failed\""))
+        .collect();
+    assert_eq!(failed.len(), 3, "{rows}");
+    for reason in reasons {
+        assert!(
+            failed.iter().any(|row| row.contains(reason)),
+            "{reason}: {rows}"
+        );
+    }
+    let name = source.file_name().unwrap().to_str().unwrap();
+    assert!(
+        failed
+            .iter()
+            .all(|row| row.contains(name) && row.contains("byte ")),
+        "{rows}"
+    );
+}

@@ -96,8 +96,11 @@ fn samples_become_columns_of_mds() {
     assert!(!dir.path().join("mds/.kpack").exists());
 
     let again = kpack(run);
-    assert_eq!(again.code, 2, "{}", again.err);
-    assert!(again.err.contains("not empty"), "{}", again.err);
+    assert_eq!(again.code, 0, "{}", again.err);
+    assert!(again.err.contains("nothing was written"), "{}", again.err);
+    let shuffled = kpack(run.iter().chain(&["--shuffle", "1"]));
+    assert_eq!(shuffled.code, 2, "{}", shuffled.err);
+    assert!(shuffled.err.contains("another dataset"), "{}", shuffled.err);
     for wrong in [
         &["--compress", "gzip"][..],
         &["--shards", "2"],
@@ -150,5 +153,24 @@ fn frames_are_one_column_and_splits_are_folders() {
         let lengths: usize = (1..4).map(|i| number(frames, 4 * i)).sum();
         assert_eq!(frames.len(), 16 + lengths);
         assert_eq!(frames[16..18], [0xff, 0xd8]);
+    }
+    // The same samples as frame directories become the same shards.
+    let tree = [("out", "tree", "frames"), ("tree", "again", "mds")];
+    for (from, to, kind) in tree {
+        let drop: &[&str] = if kind == "mds" {
+            &["--drop", "json"]
+        } else {
+            &[]
+        };
+        let (from, to) = (path(from), path(to));
+        let run = ["convert", &from, "-o", &to, "--to", kind];
+        let ended = kpack(run.iter().chain(drop));
+        assert_eq!(ended.code, 0, "{}", ended.err);
+    }
+    for split in ["train", "val"] {
+        for name in ["shard.00000.mds", "index.json"] {
+            let bytes = |dir: &str| fs::read(Path::new(&path(dir)).join(split).join(name)).unwrap();
+            assert!(bytes("again") == bytes("mds"), "{split}/{name}");
+        }
     }
 }

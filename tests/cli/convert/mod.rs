@@ -2,6 +2,7 @@
 
 pub(super) mod imports;
 mod mds;
+mod mds_again;
 mod options;
 mod pairs;
 mod trees;

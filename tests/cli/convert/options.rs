@@ -109,6 +109,84 @@ fn blobs_are_dropped_and_renamed() {
     );
 }
 
+/// Metadata and label can be given another name too, and what finds nothing is said.
+#[test]
+fn metadata_is_renamed_and_edits_without_effect_are_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("one.tar");
+    let mut one = Sample {
+        key: "a".to_owned(),
+        meta: serde_json::json!({"frames": 2, "frame_times": [0.0, 0.5], "note": "x"})
+            .as_object()
+            .cloned()
+            .unwrap(),
+        ..Sample::default()
+    };
+    for name in ["mp4", "000001.jpg", "000002.jpg"] {
+        one.blobs
+            .insert(name.to_owned(), Blob::from(b"data".to_vec()));
+    }
+    shard(&path, "webdataset", &WriteOptions::default(), &[one]);
+    let args = [
+        "webdataset",
+        "--rename",
+        "json=info.json",
+        "--rename",
+        "nosuch=x",
+        "--drop",
+        "wav",
+    ];
+    let ended = convert(&path, &dir.path().join("renamed"), &args);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    for said in ["--rename nosuch finds no blob", "--drop wav finds no blob"] {
+        assert!(ended.err.contains(said), "{}", ended.err);
+    }
+    assert!(!ended.err.contains("json finds"), "{}", ended.err);
+    let all = samples(&dir.path().join("renamed"));
+    assert!(all["a"].blobs.contains_key("info.json"));
+    assert_eq!(all["a"].meta, serde_json::json!({}));
+
+    // Without its frames a sample tells nothing of them.
+    let args = ["webdataset", "--drop", "*.jpg"];
+    let out = converted(&path, &dir.path().join("dropped"), &args);
+    assert_eq!(samples(&out)["a"].meta, serde_json::json!({"note": "x"}));
+    let rows = fs::read_to_string(out.join("samples.jsonl")).unwrap();
+    assert!(!rows.contains("\"frames\""), "{rows}");
+}
+
+/// Rows have the checksums too, where an index is gone or of another shard.
+#[test]
+fn damage_is_found_by_the_rows_where_the_index_is_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let src = dir.path().join("src");
+    source(&src, 4);
+    let set = converted(&src, &dir.path().join("set"), &["webdataset"]);
+    let path = shards(&set).remove(0);
+    let mut bytes = fs::read(&path).unwrap();
+    let at = bytes.windows(300).position(|w| w == [3; 300]).unwrap();
+    bytes[at + 7] ^= 1;
+    fs::write(&path, &bytes).unwrap();
+    let index = format!("{}.kidx", path.display());
+    let whole = fs::read(&index).unwrap();
+    let other = fs::read(format!("{}.kidx", shards(&set)[1].display())).unwrap();
+    for (n, index_bytes) in [
+        whole.clone(),
+        whole[..whole.len() / 2].to_vec(),
+        other,
+        Vec::new(),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        fs::write(&index, index_bytes).unwrap();
+        let out = dir.path().join(format!("out{n}"));
+        let ended = convert(&set, &out, &["tfrecord"]);
+        assert_eq!(ended.code, 3, "{n}: {}", ended.err);
+        assert_eq!(count(&out), 7, "{n}");
+        assert!(ended.err.contains("corrupt"), "{}", ended.err);
+    }
+}
+
 #[test]
 fn order_is_shuffled_by_seed_for_any_number_of_threads() {
     let dir = tempfile::tempdir().unwrap();
