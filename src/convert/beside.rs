@@ -21,7 +21,7 @@ pub(super) fn notes(sources: &[PathBuf], found: &[Found]) -> Vec<String> {
         .filter(|path| path.is_dir() && !is_tree(path));
     let foreign = folders.filter(|path| !matches!(Dataset::read(path), Ok(Some(_))));
     foreign
-        .filter_map(|folder| told(&others(folder), "that are no shards"))
+        .filter_map(|folder| told(&others(folder), "beside the shards"))
         .collect()
 }
 

@@ -43,7 +43,7 @@ pub(super) fn scan(found: &Found, options: &ReadOptions) -> Result<(Source, Vec<
         listed.push(one);
     }
     let mut source = Source::new(found.clone(), false, all, holdings);
-    notes.extend(told(&passed, "that belong to no sample"));
+    notes.extend(told(&passed, "of no sample"));
     source.notes = notes;
     Ok((source, listed))
 }

@@ -166,6 +166,11 @@ impl Reader {
             true => visited.listing.files.as_slice(),
             false => &[],
         };
+        // As many as the JSON lists are those that it lists, or reading says which are not there.
+        let there = visited.group.files.len() - 1 + inside.len();
+        if there == sidecar.blobs.len() {
+            return;
+        }
         let inside = inside.iter().map(|file| format!("{stem}/{file}"));
         for file in beside.chain(inside) {
             if !listed.contains(file.as_str()) {

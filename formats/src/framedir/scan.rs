@@ -8,10 +8,13 @@ use super::{picture, series, sidecar};
 use crate::names::frame_number;
 use crate::{Error, Result};
 
-/// Sound and video files that are samples, or parts of one, without a JSON.
+/// Extensions of sound and video files, which are samples, or parts of one, without a JSON.
 const MEDIA: &[&str] = &[
-    "wav", "flac", "mp3", "m4a", "ogg", "opus", "aac", "npy", "mp4", "mkv", "avi", "mov", "webm",
-    "m4v",
+    "3g2", "3gp", "aac", "ac3", "aif", "aifc", "aiff", "amr", "asf", "avi", "caf", "divx", "dv",
+    "f4v", "flac", "flv", "h264", "h265", "hevc", "ivf", "m1v", "m2t", "m2ts", "m2v", "m4a", "m4b",
+    "m4v", "mj2", "mka", "mkv", "mov", "mp2", "mp3", "mp4", "mpe", "mpeg", "mpg", "mpv", "mts",
+    "mxf", "npy", "nut", "oga", "ogg", "ogm", "ogv", "opus", "qt", "rm", "rmvb", "vob", "wav",
+    "webm", "wma", "wmv", "y4m",
 ];
 
 /// Files that kpack writes at the root of a tree, beside its samples.

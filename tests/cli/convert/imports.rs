@@ -73,7 +73,7 @@ fn a_folder_of_video2dataset_comes_in_unchanged() {
         let out = dir.path().join(target);
         let ended = convert(&src, &out, &[target]);
         assert_eq!(ended.code, 0, "{}", ended.err);
-        let told = "passed over: 4 files that are no shards, for example ";
+        let told = "passed over: 4 files beside the shards, for example ";
         assert!(ended.err.contains(told), "{}", ended.err);
         let all = samples(&out);
         assert_eq!(all.len(), 6);

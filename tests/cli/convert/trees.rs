@@ -39,7 +39,7 @@ fn files_of_video2dataset_keep_captions_and_metadata() {
         let out = dir.path().join(target);
         let ended = convert(&src, &out, &[target]);
         assert_eq!(ended.code, 0, "{}", ended.err);
-        let told = "passed over: 2 files that belong to no sample, for example ";
+        let told = "passed over: 2 files of no sample, for example ";
         assert!(ended.err.contains(told), "{}", ended.err);
         let all = samples(&out);
         let one = &all["00000/000000000"];
