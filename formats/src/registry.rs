@@ -34,10 +34,25 @@ pub fn sniff(path: &Path) -> Result<&'static Format> {
     let got = input.fill(HEAD).unwrap_or(0);
     let head = &input.peek()[..got.min(HEAD)];
     let by_bytes = FORMATS.iter().find(|format| (format.sniff)(head));
+    let unread = || UNREAD.iter().find(|(magic, _)| head.starts_with(magic));
+    if let (None, Some((_, other))) = (by_bytes, unread()) {
+        let text = format!(
+            "is compressed with {other}, which is not read: decompress it, or use gzip or zstd"
+        );
+        return Err(Error::unsupported(text).path(path));
+    }
     by_bytes.or_else(|| by_name(path)).ok_or_else(|| {
         Error::unsupported("neither its bytes nor its name are those of a shard").path(path)
     })
 }
+
+/// First bytes of files in compressions that kpack does not read.
+const UNREAD: [(&[u8], &str); 4] = [
+    (b"BZh", "bzip2"),
+    (b"\xfd7zXZ\0", "xz"),
+    (b"\x04\x22\x4d\x18", "lz4"),
+    (b"LZIP", "lzip"),
+];
 
 pub(crate) fn sniff_plain(head: &[u8]) -> bool {
     FORMATS.iter().any(|format| (format.sniff)(head))

@@ -126,8 +126,14 @@ impl Conversion {
             fault(Class::Internal, reason)
         })?;
         sample.key.clone_from(&clip.key);
-        if let Some(before) = clip.columns.get(KEY).filter(|_| !sample.meta.is_empty()) {
-            sample.meta.insert(KEY.to_owned(), before.clone());
+        // Other people's JSON stays as it is.
+        let before = clip
+            .columns
+            .get(KEY)
+            .filter(|_| !sample.blobs.contains_key("json"));
+        if let Some(before) = before {
+            let first = sample.meta.entry(KEY);
+            first.or_insert_with(|| before.clone());
         }
         let facts = facts(&sample);
         Ok(Made::Sample(Box::new(sample), Box::new(facts)))

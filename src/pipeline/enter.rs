@@ -53,9 +53,7 @@ pub(crate) fn enter(
     // What was in flight when this very part was interrupted has no rows, and is ours.
     let begun = exists(&log) && header_of(&log)?.is_some_and(|h| h.origin == header.origin);
     let finished = Dataset::read(&folder.out)?;
-    if overwrite {
-        occupied::spare_sources(folder, plan, options.sources, (finished.as_ref(), &logs))?;
-    }
+    occupied::spare_sources(folder, plan, options, (finished.as_ref(), &logs))?;
     let mut orphans = Vec::new();
     if let (Some(guard), true) = (&guard, overwrite) {
         let mut owned = occupied::of_logs(&logs)?;

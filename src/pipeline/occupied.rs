@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::pipeline::dataset::{Dataset, SAMPLES};
 use crate::pipeline::folder::Folder;
 use crate::pipeline::log::{Line, LogReader};
+use crate::pipeline::options::Options;
 use crate::pipeline::plan::Plan;
 use crate::pipeline::row::OutcomeRow;
 use crate::pipeline::target::TreeWriter;
@@ -139,31 +140,27 @@ impl<'a> Guard<'a> {
     }
 }
 
-/// Refuses to remove the dataset in OUT, finished or not, where the run reads it: where one of
-/// `sources` lies in OUT or OUT in it, or where the media of a clip is one of the shards.
+/// With [`Options::overwrite`], refuses to remove the dataset in OUT, finished or not, where the run
+/// reads it: where one of [`Options::sources`] lies in OUT or OUT in it, or where the media of a clip is
+/// one of the shards.
 pub(crate) fn spare_sources(
     folder: &Folder,
     plan: &Plan,
-    sources: &[PathBuf],
+    options: &Options<'_>,
     (finished, logs): (Option<&Dataset>, &[PathBuf]),
 ) -> Result<()> {
-    let Ok(out) = fs::canonicalize(&folder.out) else {
+    let (Ok(out), true) = (fs::canonicalize(&folder.out), options.overwrite) else {
         return Ok(());
     };
-    let mut shards: HashSet<PathBuf> = HashSet::new();
-    shards.extend(
-        finished
-            .iter()
-            .flat_map(|d| &d.shards)
-            .map(|shard| out.join(&shard.name)),
-    );
+    if finished.is_none() && logs.is_empty() {
+        return Ok(());
+    }
+    let finished = finished.iter().flat_map(|dataset| &dataset.shards);
+    let mut shards: HashSet<PathBuf> = finished.map(|shard| out.join(&shard.name)).collect();
     for line in lines_of(logs) {
         if let Line::Shard(shard) = line? {
             shards.insert(out.join(shard.name));
         }
-    }
-    if finished.is_none() && logs.is_empty() {
-        return Ok(());
     }
     let of_source = |path: &&PathBuf| {
         fs::canonicalize(path).is_ok_and(|p| p.starts_with(&out) || out.starts_with(p))
@@ -175,7 +172,7 @@ pub(crate) fn spare_sources(
             .then(|| media.into_iter().find(is_shard))
             .flatten()
     };
-    match sources.iter().find(of_source).or_else(media) {
+    match options.sources.iter().find(of_source).or_else(media) {
         Some(source) => Err(Error::usage(format!(
             "{} is read, and --overwrite removes the dataset in {}: use another folder",
             source.display(),

@@ -7,6 +7,7 @@
 //! been its own; nothing is read behind it.
 
 use std::collections::HashSet;
+use std::collections::btree_map::Entry;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::path::Path;
@@ -161,9 +162,12 @@ impl Reader {
             let data = part.member.data;
             bytes += data.len() as u64;
             self.position.1 = end_of(part.member.data_offset, data.len() as u64);
-            if let Some(_twice) = sample.blobs.insert(part.name.clone(), Blob::Bytes(data)) {
-                let text = format!("member {} is there twice", part.name);
-                return Err(Error::corrupt(text).offset(part.member.start));
+            match sample.blobs.entry(part.name) {
+                Entry::Vacant(free) => _ = free.insert(Blob::Bytes(data)),
+                Entry::Occupied(taken) => {
+                    let text = format!("member {} is there twice", taken.key());
+                    return Err(Error::corrupt(text).offset(part.member.start));
+                }
             }
             self.check_limits(&sample, bytes)?;
             next = match self.next_part() {

@@ -302,3 +302,25 @@ fn members_come_piece_by_piece_or_not_at_all() {
         assert_eq!(e.kind(), Kind::Corrupt, "{e}");
     }
 }
+
+/// Another compression is no damage, and a member's name is no compression.
+#[test]
+fn shards_in_other_compressions_are_named_as_such() {
+    let dir = tempfile::tempdir().unwrap();
+    let heads: [(&[u8], &str); 2] = [(b"BZh91AY&SY", "bzip2"), (b"\xfd7zXZ\0\0\x04", "xz")];
+    for (head, name) in heads {
+        let path = dir.path().join("a.tar");
+        std::fs::write(&path, [head, &[0x5a; 2000]].concat()).unwrap();
+        let e = kpack_formats::sniff(&path).unwrap_err().to_string();
+        assert!(e.contains(name) && e.contains("gzip or zstd"), "{e}");
+    }
+    let sample = kpack_formats::Sample {
+        key: "BZhang/a".to_owned(),
+        blobs: [("bin".to_owned(), kpack_formats::Blob::from(vec![1]))].into(),
+        ..kpack_formats::Sample::default()
+    };
+    let (bytes, _) = write(Case::TAR, &[sample]);
+    let path = dir.path().join("b.tar");
+    std::fs::write(&path, bytes).unwrap();
+    assert_eq!(kpack_formats::sniff(&path).unwrap().name, "webdataset");
+}
