@@ -16,7 +16,7 @@ use super::find::Found;
 use super::scan::{Listed, list};
 use super::source::{Place, Source};
 use crate::pipeline::{Dataset, Outcome, OutcomeRow, SAMPLES};
-use crate::source::{class_name, count, split_name};
+use crate::source::{class_name, count, shown, split_name};
 use crate::{Error, Result};
 
 /// Lists the samples of the tree `found`.
@@ -206,7 +206,7 @@ pub(super) fn label(sample: &mut Sample, labels: &[Label]) {
 /// Says what was passed over, if anything was, and why.
 pub(super) fn told(passed: &PassedOver, why: &str) -> Option<String> {
     let files = passed.example.as_ref().map(|example| {
-        let example = example.display();
+        let example = shown(example);
         let files = count(passed.files, "file");
         format!("{files} {why}, for example {example}")
     });

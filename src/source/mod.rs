@@ -35,7 +35,7 @@ use std::path::PathBuf;
 pub use clip::{Clip, NamedBy, Span};
 pub(crate) use identity::identity;
 pub use input::{Input, Problem, Row};
-pub(crate) use raw::count;
+pub(crate) use raw::{count, shown};
 pub use readers::{READERS, Reader};
 pub(crate) use window::number_frames;
 
