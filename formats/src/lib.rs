@@ -70,7 +70,7 @@ pub use frame_table::{FrameEntry, FrameTable};
 pub use input::plain_bytes;
 pub use kidx::{IndexEntry, IndexReader, IndexWriter, tables_at};
 pub use limits::Limits;
-pub use names::{check_blob_name, check_key, frame_number, safe_key};
+pub use names::{check_blob_name, check_key, frame_number, safe_folder, safe_key, safe_part};
 pub use registry::{FORMATS, format, open, sniff};
 pub use salvage::Stretch;
 pub use sample::{Blob, Label, Meta, Sample};

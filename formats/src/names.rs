@@ -58,27 +58,68 @@ pub fn frame_number(name: &str) -> Option<(u64, &str)> {
     Some((digits.parse().ok()?, extension))
 }
 
-/// Turns any text into a key: what may not stand in one becomes `_`. A text that may be a key
-/// already stays as it is.
+/// Turns any text into a key: each part between slashes as [`safe_part`] and, if others follow the
+/// first, [`safe_folder`] turn them. A text that may be a key already stays as it is, but for such
+/// a first part.
 pub fn safe_key(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
-    let part = |p: &str| {
-        p.chars()
-            .map(|c| if plain(c) { c } else { '_' })
-            .collect::<String>()
-    };
-    let parts: Vec<String> = text
-        .split('/')
-        .filter(|p| !p.is_empty())
-        .map(part)
-        .collect();
-    let mut key = if parts.is_empty() {
-        "_".to_owned()
-    } else {
-        parts.join("/")
-    };
+    let mut parts = text.split('/').filter(|p| !p.is_empty()).peekable();
+    let mut key = String::with_capacity(text.len());
+    while let Some(part) = parts.next() {
+        let is_top = key.is_empty() && parts.peek().is_some();
+        if !key.is_empty() {
+            key.push('/');
+        }
+        key.push_str(&match is_top {
+            true => safe_folder(part.as_bytes()),
+            false => safe_part(part.as_bytes()),
+        });
+    }
+    if key.is_empty() {
+        key.push('_');
+    }
     key.truncate(KEY_MAX);
     key.trim_end_matches('/').to_owned()
+}
+
+/// Turns any name into one part of a key: each character that may not stand there becomes `_`.
+/// Where a letter or digit of another script, or what is no UTF-8, was lost in this, `-` and the
+/// name's CRC-32C in 8 hex digits follow, so that names of the same length stay apart.
+pub fn safe_part(name: &[u8]) -> String {
+    let (mut part, mut lost) = (String::with_capacity(name.len()), false);
+    for chunk in name.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            let plain = c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+            lost |= !c.is_ascii() && c.is_alphanumeric();
+            part.push(if plain { c } else { '_' });
+        }
+        if !chunk.invalid().is_empty() {
+            lost = true;
+            part.push('_');
+        }
+    }
+    match lost {
+        true => with_hash(&part, name),
+        false => part,
+    }
+}
+
+/// As [`safe_part`], for the first of several parts: `__NAME__`, which webdataset's reader passes
+/// over with all that is in it, gets the hash, too.
+pub fn safe_folder(name: &[u8]) -> String {
+    let part = safe_part(name);
+    match is_passed_over(&part) {
+        true => with_hash(&part, name),
+        false => part,
+    }
+}
+
+fn with_hash(part: &str, name: &[u8]) -> String {
+    format!("{part}-{:08x}", crate::crc32c(name))
+}
+
+/// Whether webdataset's reader passes over a folder of this name at the top of an archive.
+pub(crate) fn is_passed_over(top: &str) -> bool {
+    top.len() >= 4 && top.starts_with("__") && top.ends_with("__")
 }
 
 #[cfg(test)]
@@ -132,9 +173,46 @@ mod tests {
             "../../etc/passwd",
             "a.b c",
             "ключ",
+            "__a__/b",
+            &"ключ/".repeat(500),
             &"x/".repeat(5000),
         ] {
             assert!(check_key(&safe_key(text)).is_ok(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn what_may_be_a_key_stays_and_foreign_letters_stay_apart() {
+        for (text, key) in [
+            ("run/a_b-c", "run/a_b-c"),
+            ("run far/a.b", "run_far/a_b"),
+            ("it\u{2019}s/\u{1f600}", "it_s/_"),
+            ("a/__b__", "a/__b__"),
+            ("____", "____"),
+        ] {
+            assert_eq!(safe_key(text), key);
+        }
+        let tops = [
+            "кошка",
+            "собак",
+            "猫狗",
+            "été",
+            "öde",
+            "__x__",
+            "!!!!",
+            "(())",
+        ];
+        let mut keys: Vec<String> = tops.iter().map(|t| safe_key(&format!("{t}/a"))).collect();
+        assert_eq!(
+            keys[3],
+            format!("_t_-{:08x}/a", crate::crc32c("été".as_bytes()))
+        );
+        for key in &keys {
+            let top = key.split('/').next().unwrap_or_default();
+            assert!(!is_passed_over(top) && check_key(key).is_ok(), "{key}");
+        }
+        keys.sort();
+        keys.dedup();
+        assert_eq!(keys.len(), tops.len());
     }
 }

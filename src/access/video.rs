@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Time;
 use crate::media::{
-    self, Decoder, Frame, Input, Packed, Rgb, Scaler, Track, frame_table, is_hidden,
+    self, Decoder, Frame, FrameTimes, Input, Packed, Rgb, Scaler, Track, frame_table, is_hidden,
 };
 
 /// Frames `start..stop`, each `step`-th, numbered from 0 as they are shown.
@@ -101,7 +101,7 @@ impl Video {
         };
         let ways = match table {
             Some(table) => Ways::Table {
-                packed: Box::new(Packed::open(blob)?),
+                packed: Box::new(Packed::open(blob, &table)?),
                 shown: table.shown(),
                 table,
             },
@@ -252,11 +252,11 @@ fn from_the_start(
     let mut input = Input::open_blob(blob.clone())?;
     let mut decoder = Decoder::new(&input, track)?;
     let (mut number, mut taken) = (0, 0);
-    let origin = input.origin_nanos();
+    let mut times = FrameTimes::new(&input);
     let mut one = |frame: &Frame| {
+        let at = times.of(frame, track);
         if range.asks(number) {
-            let nanos = frame.pts().map_or(0, |pts| track.nanos(pts) - origin);
-            take(number, Time::from_nanos(nanos), frame)?;
+            take(number, Time::from_nanos(at), frame)?;
             taken += 1;
         }
         number += 1;

@@ -25,19 +25,21 @@ Examples:
   kpack convert out -o wds --to webdataset              a dataset of kpack's, of any format
   kpack convert 'dump/00000.tar' -o tf --to tfrecord    a tar of video2dataset, webdataset, tarp
   kpack convert dmvr/train-* -o frames --to frames      DMVR's records into frame directories
+  kpack convert v2d -o wds --to webdataset              a tree of files: KEY.mp4, KEY.txt, KEY.json
   kpack convert out -o out2 --to webdataset --shard-size 1GiB --shuffle 7
   kpack convert out -o mds --to mds                     for MosaicML streaming; shards of 64 MiB
   kpack convert out -o small --to tfrecord --class 'riding*' --drop '*.jpg' --rename wav=sound
 
 Nothing is decoded or encoded anew. Keys, labels, metadata, unknown features and unknown members come
-through as they are; what others wrote compressed is read too. An interrupted run continues with the
+through as they are; what others wrote compressed is read too. In a tree of files, those of one stem
+are one sample; what belongs to no sample is counted and named. An interrupted run continues with the
 same command; to MDS, behind the last whole shard.";
 
 /// Convert shards of any format into another, bytes as they are; also re-shard, shuffle, select
 #[derive(Debug, Args)]
 #[command(after_help = format!("{HELP}\n\n{}", exit::PACK_CODES))]
 pub(crate) struct Convert {
-    /// Shards, folders of shards, datasets, or frame directories
+    /// Shards, folders of shards, datasets, or trees of files such as frame directories
     #[arg(required = true, value_name = "SRC", help_heading = "Input and output")]
     sources: Vec<PathBuf>,
     /// Folder for the new dataset

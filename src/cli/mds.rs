@@ -22,6 +22,9 @@ pub(super) fn run(
     options: MdsOptions,
     common: &Common,
 ) -> anyhow::Result<Exit> {
+    for note in input.notes.iter().filter(|_| !common.quiet) {
+        out::say(format_args!("note: {note}"));
+    }
     let signals = Signals::listen()?;
     let watch = Watch::new(common);
     let written = conversion.write_mds(input, dir, options, &watch, signals.stop());

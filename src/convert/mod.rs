@@ -11,6 +11,7 @@
 //! once for it, and inflated into a file without a name when its samples are wanted. Each sample is
 //! checked when it is read: by the record's checksum, and by the index where there is one.
 
+mod beside;
 mod edit;
 mod find;
 mod known;
@@ -18,6 +19,7 @@ mod mds;
 mod scan;
 mod select;
 mod source;
+mod trees;
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -70,6 +72,7 @@ impl Conversion {
     ) -> Result<(Conversion, Input)> {
         edits.check()?;
         let found = find(sources)?;
+        let beside = beside::notes(sources, &found);
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .build()
@@ -79,6 +82,7 @@ impl Conversion {
         let scanned: Result<Vec<_>> = pool.install(|| found.par_iter().map(scan).collect());
         let (sources, listed): (Vec<_>, Vec<_>) = scanned?.into_iter().unzip();
         let mut input = select::rows(&sources, listed, choice, &edits)?;
+        input.notes.extend(beside);
         input.notes.extend(edits.idle(&together(&sources)));
         let conversion = Conversion {
             sources,
@@ -117,6 +121,7 @@ impl Conversion {
             return Err(fault(Class::Internal, reason));
         };
         let mut sample = source.read(&clip.key, place, &self.work)?;
+        trees::label(&mut sample, &clip.labels);
         self.edits.apply(&mut sample).map_err(|name| {
             let reason = format!("two blobs would be named {name}; drop or rename one of them");
             fault(Class::Internal, reason)

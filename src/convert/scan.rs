@@ -1,6 +1,5 @@
 //! What a source holds: the place, key, labels and metadata of every sample, no blob looked at.
 
-use kpack_formats::framedir::sites;
 use kpack_formats::mds::Holdings;
 use kpack_formats::{Kind, Label, Meta, Reading, Sample};
 use serde_json::Value;
@@ -8,6 +7,7 @@ use serde_json::Value;
 use super::find::Found;
 use super::known::Rows;
 use super::source::{Place, Source, read_options};
+use super::trees;
 use crate::mmap::{Walk, map};
 use crate::sample::{Class, Stage};
 use crate::source::Problem;
@@ -19,6 +19,8 @@ pub(super) struct Listed {
     pub(super) key: String,
     pub(super) place: Place,
     pub(super) labels: Vec<Label>,
+    /// Whether only a folder's name tells the label.
+    pub(super) of_folder: bool,
     /// Of the metadata, what rows show.
     pub(super) source: Option<String>,
     pub(super) split: Option<String>,
@@ -32,19 +34,7 @@ pub(super) struct Listed {
 pub(super) fn scan(found: &Found, rows: &Rows) -> Result<(Source, Vec<Listed>)> {
     let options = read_options();
     if found.is_tree() {
-        let (mut all, mut listed, mut holdings) = (Vec::new(), Vec::new(), Holdings::default());
-        sites(&found.path, &options, |site, sample| {
-            holdings.add(&sample);
-            let place = Place {
-                offset: all.len() as u64,
-                length: 1 << 20,
-                crc32c: None,
-                entry: None,
-            };
-            all.push(site);
-            listed.push(list(sample, place));
-        })?;
-        return Ok((Source::new(found.clone(), false, all, holdings), listed));
+        return trees::scan(found, &options);
     }
     let bytes = map(&found.path, Walk::Parts).map_err(Error::io("cannot read", &found.path))?;
     let head = &bytes[..bytes.len().min(1024)];
@@ -142,6 +132,7 @@ fn odd(found: &Found, number: u64, e: &kpack_formats::Error) -> Listed {
         key,
         place,
         labels: Vec::new(),
+        of_folder: false,
         source: None,
         split: None,
         start: None,
@@ -154,7 +145,7 @@ fn odd(found: &Found, number: u64, e: &kpack_formats::Error) -> Listed {
     }
 }
 
-fn list(sample: Sample, place: Place) -> Listed {
+pub(super) fn list(sample: Sample, place: Place) -> Listed {
     let meta = match sample.blobs.get("json") {
         Some(json) if sample.meta.is_empty() => foreign(json),
         _ => sample.meta,
@@ -168,6 +159,7 @@ fn list(sample: Sample, place: Place) -> Listed {
         end: number("end"),
         key: sample.key,
         labels: sample.labels,
+        of_folder: false,
         place,
         problem: None,
     }

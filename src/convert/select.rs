@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use kpack_formats::{Label, Meta, check_key, safe_key};
+use kpack_formats::{Label, Meta, safe_key};
 use serde_json::{Value, json};
 
 use super::edit::Edits;
 use super::scan::Listed;
 use super::source::Source;
+use super::trees;
 use super::{AT, KEY};
 use crate::pipeline::LABELS;
 use crate::source::select::pattern;
@@ -49,12 +50,19 @@ impl Choice {
 /// The rows that `choice` leaves of what was listed.
 pub(super) fn rows(
     sources: &[Source],
-    listed: Vec<Vec<Listed>>,
+    mut listed: Vec<Vec<Listed>>,
     choice: &Choice,
     edits: &Edits,
 ) -> Result<Input> {
-    let classes = classes(sources, &listed);
+    let list = list_of(sources);
+    trees::number_folders(&mut listed, list.as_deref());
+    let classes = list.map_or_else(|| classes(&listed), Ok);
     let (mut input, mut keys) = (Input::default(), Keys::default());
+    input.notes.extend(
+        sources
+            .iter()
+            .flat_map(|source| source.notes.iter().cloned()),
+    );
     let total: usize = listed.iter().map(Vec::len).sum();
     for (number, (source, listed)) in sources.iter().zip(listed).enumerate() {
         for mut one in listed {
@@ -147,11 +155,8 @@ struct Keys {
 
 impl Keys {
     fn unique(&mut self, one: &Listed, source: &Source) -> String {
-        let mut key = one.key.clone();
-        if check_key(&key).is_err() {
-            key = safe_key(&key);
-            self.changed += 1;
-        }
+        let mut key = safe_key(&one.key);
+        self.changed += u64::from(key != one.key);
         if self.seen.contains(&key) {
             self.repeated += 1;
             let mut salt = 0_u64;
@@ -171,7 +176,7 @@ impl Keys {
         let mut notes = Vec::new();
         if self.changed > 0 {
             notes.push(format!(
-                "{} keys hold bytes that no file name should: these became _",
+                "{} keys hold what no key may: it became _, with a hash where letters did",
                 self.changed
             ));
         }
@@ -185,9 +190,8 @@ impl Keys {
     }
 }
 
-/// The class names by index: of the sources' own lists if they agree, else of the labels that have
-/// both. Else a note that says why there are none.
-fn classes(sources: &[Source], listed: &[Vec<Listed>]) -> std::result::Result<Vec<String>, String> {
+/// The class names by index, of the sources' own lists if they agree.
+fn list_of(sources: &[Source]) -> Option<Vec<String>> {
     let mut lists: Vec<String> = Vec::new();
     for source in sources {
         let folder = match source.found.is_tree() {
@@ -198,11 +202,15 @@ fn classes(sources: &[Source], listed: &[Vec<Listed>]) -> std::result::Result<Ve
         lists.push(text.unwrap_or_default());
     }
     lists.dedup();
-    if let [list] = lists.as_slice()
-        && !list.is_empty()
-    {
-        return Ok(list.lines().map(str::to_owned).collect());
+    match lists.as_slice() {
+        [list] if !list.is_empty() => Some(list.lines().map(str::to_owned).collect()),
+        _ => None,
     }
+}
+
+/// The class names by index, of the labels that have both. Else a note that says why there are
+/// none.
+fn classes(listed: &[Vec<Listed>]) -> std::result::Result<Vec<String>, String> {
     let mut names: BTreeMap<i64, &str> = BTreeMap::new();
     for label in listed.iter().flatten().flat_map(|one| &one.labels) {
         let (Some(index), Some(text)) = (label.index, label.text.as_deref()) else {

@@ -35,6 +35,8 @@ pub(super) struct Source {
     pub(super) holdings: Holdings,
     /// The samples of a tree.
     pub(super) sites: Vec<Site>,
+    /// What the user should know of it.
+    pub(super) notes: Vec<String>,
     open: Mutex<Open>,
 }
 
@@ -67,6 +69,7 @@ impl Source {
             compressed,
             holdings,
             sites,
+            notes: Vec::new(),
             open: Mutex::default(),
         }
     }

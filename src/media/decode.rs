@@ -10,6 +10,7 @@ use super::edge::set_extradata;
 use super::frame::Frame;
 use super::input::Input;
 use super::track::Track;
+use super::x264::X264;
 use crate::stopwatch::{self, Step};
 
 /// Failures in a row after which a decoder is no longer asked for the frames of one packet.
@@ -28,15 +29,25 @@ pub struct Decoder {
 impl Decoder {
     /// A decoder for `track` of `input`.
     pub fn new(input: &Input, track: &Track) -> Result<Self> {
-        Self::open(input, track, None)
+        Self::with_x264(input, track, input.x264(track))
+    }
+
+    /// A decoder for `track` of `input`, made by this x264.
+    pub(super) fn with_x264(input: &Input, track: &Track, x264: Option<&X264>) -> Result<Self> {
+        Self::open(input, track, None, x264.map(X264::version))
     }
 
     /// A decoder for a track like `track` that has these extradata instead.
     pub fn with_extradata(input: &Input, track: &Track, extradata: &[u8]) -> Result<Self> {
-        Self::open(input, track, Some(extradata))
+        Self::open(input, track, Some(extradata), None)
     }
 
-    fn open(input: &Input, track: &Track, extradata: Option<&[u8]>) -> Result<Self> {
+    fn open(
+        input: &Input,
+        track: &Track,
+        extradata: Option<&[u8]>,
+        x264: Option<u32>,
+    ) -> Result<Self> {
         // SAFETY: the parameters belong to the open input; the context is freed by the wrapper.
         let context = unsafe {
             let par = input.parameters(track);
@@ -73,9 +84,14 @@ impl Decoder {
             ))
         };
         let codec = ffmpeg::decoder::find(context.id()).ok_or_else(missing)?;
+        let mut options = ffmpeg::Dictionary::new();
+        if let Some(version) = x264 {
+            // Holds until the track itself tells another.
+            options.set("x264_build", version.to_string());
+        }
         let opened = context
             .decoder()
-            .open_as(codec)
+            .open_as_with(codec, options)
             .map_err(av("cannot open the decoder"))?;
         Ok(Self { opened, errors: 0 })
     }

@@ -47,6 +47,11 @@ impl H264 {
         if !matches!(sequence.profile, 66 | 77 | 100) {
             return refuse(&format!("its H.264 profile is {}", sequence.profile));
         }
+        if input.needs_first(track) {
+            return refuse(
+                "an old x264 made it, whose frames decoders treat in a way of their own",
+            );
+        }
         Ok(Self { source, sequence })
     }
 

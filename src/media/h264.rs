@@ -21,6 +21,29 @@ pub(super) enum Framing {
     Length(usize),
 }
 
+impl Framing {
+    /// Of the packets of a track with these extradata.
+    pub(super) fn of(extradata: &[u8]) -> Self {
+        match extradata {
+            [1, _, _, _, sizes, ..] => Self::Length(usize::from(sizes & 3) + 1),
+            _ => Self::AnnexB,
+        }
+    }
+
+    /// A unit as it stands in packets; `None` where it is too long for its length.
+    pub(super) fn framed(self, unit: &[u8]) -> Option<Vec<u8>> {
+        let length = u32::try_from(unit.len()).ok()?.to_be_bytes();
+        let before = match self {
+            Self::AnnexB => &[0, 0, 0, 1],
+            Self::Length(size) => {
+                let (zeros, length) = length.split_at_checked(4_usize.checked_sub(size)?)?;
+                zeros.iter().all(|b| *b == 0).then_some(length)?
+            }
+        };
+        Some([before, unit].concat())
+    }
+}
+
 /// The parameter sets of a track.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Parameters {
@@ -73,7 +96,7 @@ impl Parameters {
     }
 
     fn of_avcc(record: &[u8]) -> Option<Self> {
-        let framing = Framing::Length(usize::from(record.get(4)? & 3) + 1);
+        let framing = Framing::of(record);
         let (mut sets, mut at) = ([Vec::new(), Vec::new()], 5);
         for (i, set) in sets.iter_mut().enumerate() {
             let count = *record.get(at)? & if i == 0 { 31 } else { 255 };
@@ -97,6 +120,13 @@ impl Parameters {
                 "it has several sequence parameter sets".to_owned(),
             )),
         }
+    }
+
+    /// Whether it is of a profile for pictures in 4:4:4 or without loss.
+    pub(super) fn is_high_444(&self) -> bool {
+        self.sps
+            .iter()
+            .any(|sps| matches!(sps.get(1), Some(44 | 244)))
     }
 
     /// An id above 0 that no parameter set has.
@@ -147,6 +177,21 @@ pub(super) fn units(framing: Framing, data: &[u8]) -> Result<Vec<&[u8]>> {
         Framing::Length(size) => by_length(size, data),
     };
     split.ok_or_else(|| Error::Unsupported("an H.264 packet is damaged".to_owned()))
+}
+
+/// The units in the first bytes of a packet; of the last one what is there.
+pub(super) fn first_units(framing: Framing, mut data: &[u8]) -> Vec<&[u8]> {
+    let Framing::Length(size) = framing else {
+        return annex_b(data);
+    };
+    let mut found = Vec::new();
+    while let Some((length, rest)) = data.split_at_checked(size) {
+        let length = length.iter().fold(0, |n, b| n << 8 | usize::from(*b));
+        let (unit, rest) = rest.split_at_checked(length).unwrap_or((rest, &[]));
+        found.push(unit);
+        data = rest;
+    }
+    found
 }
 
 fn by_length(size: usize, mut data: &[u8]) -> Option<Vec<&[u8]>> {

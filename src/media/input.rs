@@ -15,6 +15,7 @@ use super::av::{Error, Result, av, check, init};
 use super::io::{FileIo, Source};
 use super::packet::{dropped_ticks, is_hidden};
 use super::track::{SoundGrid, Track, describe};
+use super::x264::X264;
 use crate::stopwatch::{self, Step};
 use crate::{Time, pulse};
 
@@ -39,8 +40,10 @@ pub struct Input {
     packets: u64,
     /// Whether it may have left its beginning since it was opened.
     taken: bool,
+    /// What its first packet says of the encoder.
+    pub(super) x264: Option<X264>,
     /// Packets read ahead while looking for the origin or a seek's landing place.
-    ahead: VecDeque<Packet>,
+    pub(super) ahead: VecDeque<Packet>,
 }
 
 impl Input {
@@ -73,6 +76,7 @@ impl Input {
             origin_nanos: 0,
             packets: 0,
             taken: false,
+            x264: None,
             ahead: VecDeque::new(),
         };
         if !input.header_is_enough() {
@@ -338,6 +342,7 @@ impl Input {
         if let Some(track) = &mut self.audio {
             track.grid = grid;
         }
+        self.find_x264();
     }
 }
 

@@ -30,10 +30,12 @@ mod picture;
 mod resample;
 mod scale;
 mod table;
+mod times;
 mod to_jpeg;
 mod track;
 mod video_encoder;
 mod webp;
+mod x264;
 
 pub use av::{Error, Result, Versions, has_decoder, has_encoder, versions};
 pub use codec::VideoCodec;
@@ -51,6 +53,7 @@ pub use picture::{Plane, Rgb, Yuv};
 pub use resample::Resampler;
 pub use scale::{MAX_SIDE, Scaler};
 pub use table::{Packed, frame_table};
+pub use times::FrameTimes;
 pub use track::{Rotation, Track, TrackKind};
 pub use video_encoder::{Coding, VideoEncoder};
 

@@ -11,6 +11,7 @@ use super::input::Input;
 use super::io::Source;
 use super::packet::is_hidden;
 use super::track::Track;
+use super::x264::{HEAD, X264};
 
 /// Frames of one table: a day at 48 a second.
 const MAX_FRAMES: usize = 1 << 22;
@@ -119,16 +120,23 @@ pub struct Packed {
 }
 
 impl Packed {
-    /// Reads the header of the media file that `blob` is.
+    /// Reads the header of the media file that `blob` is, and what the first packet of `table` says
+    /// of all others.
     ///
     /// # Errors
     /// If the blob cannot be opened, or holds no video.
-    pub fn open(blob: &Blob) -> Result<Self> {
+    pub fn open(blob: &Blob, table: &FrameTable) -> Result<Self> {
         let input = Input::open_header(Source::Blob(blob.clone()))?;
         let track = input.video().cloned();
         let track = track.ok_or_else(|| Error::Unsupported("has no video track".to_owned()))?;
+        let first = table.frames.first().filter(|_| track.codec == "h264");
+        let x264 = first.and_then(|first| {
+            let mut head = vec![0; HEAD.min(first.length as usize)];
+            blob.read_at(first.offset, &mut head).ok()?;
+            X264::new(input.extradata(&track), &head)
+        });
         Ok(Self {
-            decoder: Decoder::new(&input, &track)?,
+            decoder: Decoder::with_x264(&input, &track, x264.as_ref())?,
             blob: blob.clone(),
             track,
             bytes: Vec::new(),

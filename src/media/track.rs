@@ -100,6 +100,13 @@ impl Track {
         let exact = self.grid.and_then(|grid| grid.place(told, samples));
         exact.unwrap_or(told)
     }
+    /// Nanoseconds that a frame usually lasts; 40 ms where that is not known.
+    pub fn usual_step(&self) -> i64 {
+        match self.fps > 0.0 {
+            true => (1e9 / self.fps) as i64,
+            false => 40_000_000,
+        }
+    }
     /// Width of the upright picture.
     pub fn shown_width(&self) -> u32 {
         self.rotation.turned((self.width, self.height)).0

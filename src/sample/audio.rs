@@ -64,8 +64,20 @@ impl Sound {
         end.is_some_and(|end| at > end.saturating_add((LEAD * 1e9) as i64))
     }
 
-    /// A decoded stretch of sound that begins `at` nanoseconds from the start of the source.
-    pub(super) fn push(&mut self, frame: &Frame, at: i64, track: &Track) -> media::Result<()> {
+    /// A decoded stretch of sound that begins `at` nanoseconds from the start of the source; where the
+    /// one before it ends, if that is not known.
+    pub(super) fn push(
+        &mut self,
+        frame: &Frame,
+        at: Option<i64>,
+        track: &Track,
+    ) -> media::Result<()> {
+        let rate = f64::from(track.sample_rate.max(1));
+        let after = || {
+            self.next
+                .map_or(0, |next| (next as f64 / rate * 1e9) as i64)
+        };
+        let at = at.unwrap_or_else(after);
         let skip = match self.wanted.range {
             Some((start, _)) => self.place(frame, at, start, track)?,
             None => {

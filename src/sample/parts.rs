@@ -7,7 +7,7 @@ use super::choose::{Chooser, Stamp, Todo};
 use super::frames::{Picker, picture_name};
 use super::pass::Decoded;
 use crate::Time;
-use crate::media::{self, Decoder, Frame, Input, Packet, Track};
+use crate::media::{self, Decoder, Frame, FrameTimes, Input, Packet, Track};
 
 /// Sound is decoded from this many nanoseconds before the clip on: codecs need a run-up.
 pub(super) const SOUND_LEAD: i64 = 200_000_000;
@@ -52,15 +52,6 @@ impl Seen {
     }
 }
 
-/// Nanoseconds that a frame of `track` usually lasts.
-pub(super) fn usual_step(track: &Track) -> i64 {
-    if track.fps > 0.0 {
-        (1e9 / track.fps) as i64
-    } else {
-        40_000_000
-    }
-}
-
 /// What takes the frames of a decoder.
 type Take<'a> = &'a mut dyn FnMut(&Frame) -> media::Result<()>;
 
@@ -73,6 +64,7 @@ pub(super) struct FramesPart<'a> {
     pub(super) track: &'a Track,
     origin: i64,
     range: Range,
+    times: FrameTimes,
     /// Frames that came out of the decoder.
     seen: Seen,
     /// Packets, where frames are chosen.
@@ -102,6 +94,7 @@ impl<'a> FramesPart<'a> {
             track,
             origin: input.origin_nanos(),
             range,
+            times: FrameTimes::new(input),
             seen: Seen::default(),
             packets: Seen::default(),
             goes_on: false,
@@ -200,12 +193,12 @@ impl<'a> FramesPart<'a> {
             chooser,
             track,
             seen,
+            times,
             ..
         } = self;
-        let (origin, range) = (self.origin, self.range);
+        let range = self.range;
         run(decoder, &mut |frame| {
-            let guess = seen.last.map_or(0, |t| t + usual_step(track));
-            let at = frame.pts().map_or(guess, |t| track.nanos(t) - origin);
+            let at = times.of(frame, track);
             if !range.holds(at) {
                 return Ok(());
             }
@@ -232,7 +225,7 @@ impl<'a> FramesPart<'a> {
         if self.seen.first.is_none() {
             return Ok(false);
         }
-        let shown_until = seen.end(usual_step(self.track));
+        let shown_until = seen.end(self.track.usual_step());
         out.end = match self.range.end {
             Some(end) if self.goes_on => end,
             Some(end) => end.min(shown_until),
@@ -305,7 +298,7 @@ impl<'a> SoundPart<'a> {
         } = self;
         run(decoder, &mut |frame| {
             let at = frame.pts().map(|t| track.sound_nanos(t, frame.samples()));
-            sound.push(frame, at.map_or(0, |t| t - *origin), track)
+            sound.push(frame, at.map(|t| t - *origin), track)
         })
     }
 }

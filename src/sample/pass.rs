@@ -9,7 +9,7 @@ use super::audio::{Finished, Sound};
 use super::choose::Chooser;
 use super::frames::{Picker, Targets, half_tick, picture_size};
 use super::make::{Maker, Tools};
-use super::parts::{FramesPart, Range, SOUND_LEAD, Seen, SoundPart, usual_step};
+use super::parts::{FramesPart, Range, SOUND_LEAD, Seen, SoundPart};
 use super::{Class, FrameChoice, FrameRecipe, SampleError, Stage, sound_file};
 use crate::Time;
 use crate::media::{self, Decoder, Input, Track};
@@ -336,7 +336,7 @@ pub(super) fn measure(input: &mut Input, track: &Track) -> media::Result<(i64, i
         decoder.drain(|frame| add(frame.pts()))?;
     }
     input.rewind()?;
-    Ok((seen.first.unwrap_or(0), seen.end(usual_step(track))))
+    Ok((seen.first.unwrap_or(0), seen.end(track.usual_step())))
 }
 
 /// A clip's start, where it is known before its frames, and its duration, where the choice of

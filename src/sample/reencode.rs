@@ -5,11 +5,11 @@ use super::encoded::Encoded;
 use super::frames::{half_tick, picture_size};
 use super::held::Held;
 use super::pace::{Distinct, Rate};
-use super::parts::{SOUND_LEAD, Seen, SoundPart, usual_step};
+use super::parts::{SOUND_LEAD, Seen, SoundPart};
 use super::video::Video;
 use super::{AudioCodec, AudioRecipe, NoAudio, Pace, Recipe, VideoSound};
 use crate::Time;
-use crate::media::{self, Coding, Decoder, Frame, Input, Packet, Track};
+use crate::media::{self, Coding, Decoder, Frame, FrameTimes, Input, Packet, Track};
 use crate::source::Span;
 
 /// Decodes the range and encodes it again. `None` where no frame lies in it.
@@ -94,6 +94,7 @@ struct Reencoder<'a> {
     span: Span,
     pacer: Pacer,
     out: Encoded<'a>,
+    times: FrameTimes,
     /// Times of the frames in the range.
     seen: Seen,
     last: Option<i64>,
@@ -127,6 +128,7 @@ impl<'a> Reencoder<'a> {
                 Pace::Distinct => Pacer::Distinct(Distinct::default()),
             },
             out: Encoded::new(track, size, coding, recipe.pace)?,
+            times: FrameTimes::new(input),
             seen: Seen::default(),
             last: None,
             goes_on: false,
@@ -194,8 +196,7 @@ impl<'a> Reencoder<'a> {
     }
 
     fn push(&mut self, frame: &Frame, track: &Track) -> media::Result<()> {
-        let guess = self.last.map_or(0, |t| t + usual_step(track));
-        let at = frame.pts().map_or(guess, |t| track.nanos(t) - self.origin);
+        let at = self.times.of(frame, track);
         if !self.holds(at) || self.last.is_some_and(|last| at <= last) {
             return Ok(());
         }
@@ -233,7 +234,7 @@ impl<'a> Reencoder<'a> {
         };
         let (mut fps, mut dropped) = (None, None);
         let asked = self.span.end.map(Time::nanos);
-        let shown_until = self.seen.end(usual_step(track));
+        let shown_until = self.seen.end(track.usual_step());
         let mut end = asked.map_or(shown_until, |asked| asked.min(shown_until));
         let out = &mut self.out;
         match &mut self.pacer {

@@ -89,7 +89,7 @@ pub(super) fn decode(
         decoded.copy_to_vec_interleaved(&mut values);
         if !values.is_empty() {
             let frame = Frame::of_sound(&values, rate, track.channels)?;
-            sound.push(&frame, 0, track)?;
+            sound.push(&frame, Some(0), track)?;
         }
     }
     Ok(Some(sound))

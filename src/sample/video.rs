@@ -4,7 +4,6 @@ use std::path::Path;
 
 use kpack_formats::Blob;
 
-use super::parts::usual_step;
 use super::reencode::encode;
 use super::smart::{self, Smart};
 use super::{Recipe, Trim, VideoRecipe};
@@ -131,32 +130,29 @@ fn cut_into(
         if is_video && span.end.is_some_and(|e| stored >= e.nanos()) {
             break;
         }
+        if is_video && group.is_empty() && cut.first.is_none() {
+            check_told(&packet)?;
+        }
         if is_video && packet.is_key() && shown <= span.start.nanos() {
             group.clear();
         }
         group.push(packet);
         if is_video && shown >= span.start.nanos() {
             for packet in group.drain(..) {
-                cut.write(packet)?;
+                cut.write(packet, input)?;
             }
         }
     }
-    let Some(begin) = cut.first else {
-        return Ok(None);
-    };
-    Ok(Some(Video {
-        name: name.to_owned(),
-        blob: cut.muxer.finish()?.into(),
-        got_start: Time::from_nanos(begin),
-        got_end: Time::from_nanos(cut.last),
-        frames: cut.frames,
-        size: (track.shown_width(), track.shown_height()),
-        errors: 0,
-        encoded: None,
-        fps: None,
-        dropped: None,
-        notes: Vec::new(),
-    }))
+    cut.finish(name)
+}
+
+/// An error where a packet has no time at all: it would be taken for one of the beginning.
+fn check_told(packet: &Packet) -> media::Result<()> {
+    if packet.pts().or(packet.dts()).is_none() {
+        let reason = "its packets do not say when they are shown: cut it with --trim exact";
+        return Err(media::Error::Unsupported(reason.to_owned()));
+    }
+    Ok(())
 }
 
 /// The packets of a cut on their way into the muxer.
@@ -194,7 +190,7 @@ impl Cut<'_> {
         Some((packet.stream() == self.video.0.index, shown, stored))
     }
 
-    fn write(&mut self, mut packet: Packet) -> media::Result<()> {
+    fn write(&mut self, mut packet: Packet, input: &Input) -> media::Result<()> {
         let (Some((is_video, shown, _)), Some((track, stream))) =
             (self.place(&packet), self.track(&packet))
         else {
@@ -203,13 +199,16 @@ impl Cut<'_> {
         let ticks = |begin: i64| track.ticks_floor(begin + self.origin);
         let begin = match self.first {
             Some(begin) => begin,
-            None if is_video && packet.is_key() => shown,
+            None if is_video && packet.is_key() => {
+                packet = input.beginning_with(track, packet)?;
+                shown
+            }
             None => return Ok(()),
         };
         let by = ticks(begin);
         if is_video && packet.duration() <= 0 {
             // The container ends with its last frame: one that took no time would be beyond the end.
-            packet.set_duration(track.ticks_floor(usual_step(track)).max(1));
+            packet.set_duration(track.ticks_floor(track.usual_step()).max(1));
         }
         let duration = track.nanos(packet.duration().max(0));
         self.first = Some(begin);
@@ -222,6 +221,27 @@ impl Cut<'_> {
             self.last = self.last.max(shown + duration);
         }
         self.muxer.write(shift(packet, by), stream)
+    }
+
+    /// What was cut; `None` where nothing was.
+    fn finish(self, name: &str) -> media::Result<Option<Video>> {
+        let Some(begin) = self.first else {
+            return Ok(None);
+        };
+        let track = self.video.0;
+        Ok(Some(Video {
+            name: name.to_owned(),
+            blob: self.muxer.finish()?.into(),
+            got_start: Time::from_nanos(begin),
+            got_end: Time::from_nanos(self.last),
+            frames: self.frames,
+            size: (track.shown_width(), track.shown_height()),
+            errors: 0,
+            encoded: None,
+            fps: None,
+            dropped: None,
+            notes: Vec::new(),
+        }))
     }
 }
 

@@ -1,7 +1,9 @@
 //! Keys: unique, stable, safe as file names.
 //!
-//! 1. The path below INPUT without its extension; bytes outside `[A-Za-z0-9_-/]` become `_`. A row
-//!    with an id has it and its range, as rule 2 writes it, or `ID_SECOND` for AVA.
+//! 1. The path below INPUT without its extension, each part made safe: characters outside
+//!    `[A-Za-z0-9_-]` become `_`, and where letters of other scripts did, 8 hex digits of the part's
+//!    hash follow ([`kpack_formats::safe_key`]). A row with an id has it and its range, as rule 2
+//!    writes it, or `ID_SECOND` for AVA.
 //! 2. Where several rows come to the same key, those with a time range get it appended:
 //!    `KEY_000010_000020` in whole seconds of at least six digits, a fraction after `p`
 //!    (`000010p25`), `end` for the end of the source.
@@ -16,6 +18,8 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, DefaultHasher, Hasher};
 use std::path::{Component, Path};
+
+use kpack_formats::{safe_folder, safe_part};
 
 use super::Span;
 use super::raw::{Naming, Raw};
@@ -48,7 +52,7 @@ pub(super) fn keys(rows: &[Raw]) -> (Vec<String>, u64) {
     for (key, raw) in pick(&mut keys, rows, &shared) {
         if let (Some(extension), None) = (raw.below().extension(), raw.id()) {
             key.push('_');
-            push_safe(key, extension.as_encoded_bytes());
+            key.push_str(&safe_part(extension.as_encoded_bytes()));
         }
     }
     count = again(&keys).unwrap_or(count);
@@ -162,7 +166,7 @@ fn pick<'a>(
 /// Rule 1 for a row with an id.
 pub(super) fn of_id(raw: &Raw) -> String {
     let mut key = String::with_capacity(32);
-    push_safe(&mut key, raw.id().unwrap_or_default().as_bytes());
+    key.push_str(&safe_part(raw.id().unwrap_or_default().as_bytes()));
     match (raw.naming, &raw.span) {
         (Naming::Stamp(second), _) => key.push_str(&format!("_{second:06}")),
         (_, Some(span)) => key.push_str(&range(span)),
@@ -189,25 +193,21 @@ fn plain(raw: &Raw) -> String {
             Some(_) => name,
             None => Path::new(name).file_stem().unwrap_or(name),
         };
+        let name = name.as_encoded_bytes();
+        let is_top = key.is_empty() && part.is_some();
         if !key.is_empty() {
             key.push('/');
         }
-        push_safe(&mut key, name.as_encoded_bytes());
+        key.push_str(&match is_top {
+            true => safe_folder(name),
+            false => safe_part(name),
+        });
     }
     if key.is_empty() {
         // An annotation row without a path still is a row.
         key = format!("line_{}", raw.line);
     }
     key
-}
-
-fn push_safe(key: &mut String, bytes: &[u8]) {
-    let safe = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
-    key.extend(
-        bytes
-            .iter()
-            .map(|b| if safe(b) { char::from(*b) } else { '_' }),
-    );
 }
 
 /// Rule 2: `_START_END`.

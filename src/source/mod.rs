@@ -35,7 +35,7 @@ use std::path::PathBuf;
 pub use clip::{Clip, NamedBy, Span};
 pub(crate) use identity::identity;
 pub use input::{Input, Problem, Row};
-pub(crate) use raw::count;
+pub(crate) use raw::{count, shown};
 pub use readers::{READERS, Reader};
 pub(crate) use window::number_frames;
 
@@ -191,6 +191,11 @@ pub(crate) fn id_in_url(url: &str) -> Option<&str> {
 /// A file that cannot be read or understood, with its line.
 pub fn class_names(path: &std::path::Path) -> Result<Vec<String>> {
     class_file::read(path)
+}
+
+/// The label that a class folder's name gives.
+pub(crate) fn class_name(folder: impl AsRef<std::ffi::OsStr>) -> String {
+    raw::one_line(raw::text(folder))
 }
 
 /// The name under which a split is known: `val` for `valid`, `validate`, `validation`, `train` for

@@ -284,7 +284,7 @@ pub(super) fn text(name: impl AsRef<OsStr>) -> String {
 }
 
 /// A path or name for a message or a list: as [`text`], on one line.
-pub(super) fn shown(name: impl AsRef<OsStr>) -> String {
+pub(crate) fn shown(name: impl AsRef<OsStr>) -> String {
     one_line(text(name))
 }
 

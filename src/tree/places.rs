@@ -7,6 +7,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use kpack_formats::{safe_folder, safe_part};
+
 use crate::source::{Clip, Row, split_name};
 
 /// Folders below OUT.
@@ -94,7 +96,12 @@ fn natural(clip: &Clip, layout: TreeLayout) -> String {
         });
     let under_split = split.is_some() && folders.first().and_then(|f| split_name(f)) == split;
     let class_at = usize::from(under_split);
-    if layout.has_class() && class.is_some() && folders.get(class_at).copied() == class.as_deref() {
+    // The first folder of a key may have a hash that the class has not.
+    let text = clip.labels.first().and_then(|label| label.text.as_deref());
+    let top = text.map(|text| safe_folder(text.as_bytes()));
+    let own = folders.get(class_at).map(|folder| Some(*folder));
+    if layout.has_class() && own.is_some_and(|own| own == class.as_deref() || own == top.as_deref())
+    {
         folders.remove(class_at);
     }
     if layout.has_split() && under_split {
@@ -112,17 +119,11 @@ fn natural(clip: &Clip, layout: TreeLayout) -> String {
     place.join("/")
 }
 
-/// A name as a folder's: what may not stand in a key becomes `_`, as in keys.
+/// A name as a folder's: what may not stand in a key is changed, as in keys.
 fn safe(name: &str) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
-    let name: String = name
-        .bytes()
-        .map(|b| if plain(b) { char::from(b) } else { '_' })
-        .collect();
-    if name.is_empty() {
-        "_".to_owned()
-    } else {
-        name
+    match safe_part(name.as_bytes()) {
+        part if part.is_empty() => "_".to_owned(),
+        part => part,
     }
 }
 
@@ -163,6 +164,15 @@ mod tests {
             (TreeLayout::SplitClass, "val/high_jump/a"),
         ] {
             assert_eq!(place(&row, layout), expected);
+        }
+    }
+
+    #[test]
+    fn class_folders_of_any_letters_are_not_repeated() {
+        for class in ["кошка", "été", "__x__"] {
+            let key = kpack_formats::safe_key(&format!("{class}/a"));
+            let place = place(&row(&key, None, Some(class)), TreeLayout::Class);
+            assert_eq!(place, format!("{}/a", safe(class)));
         }
     }
 

@@ -94,6 +94,36 @@ fn ten_seconds_of_ten_minutes_cost_their_groups_of_pictures() {
     assert_cheap(dir.path(), &faststart(&path), &[(540, 550)]);
 }
 
+/// Of a video that decodes only with what its first packet says of the encoder that is fetched too.
+#[test]
+fn what_the_first_packet_says_is_among_the_parts() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("lossless.mp4");
+    let lossless = ["-c:v", "libx264", "-preset", "medium", "-qp", "0"];
+    let old = ["-pix_fmt", "yuv444p", "-x264-params", "cabac=0:8x8dct=1"];
+    let more = [&lossless[..], &old, &["-c:a", "aac"]].concat();
+    if long::video(&path, ("192x108", 40), &more).is_none() {
+        return;
+    }
+    let path = faststart(&path);
+    let mut video = fs::read(&path).unwrap();
+    assert!(video.len() > 4 << 20, "{}", video.len());
+    let before = b"x264 - core ";
+    let mut told = video.windows(before.len());
+    let at = told.position(|w| w == before).unwrap() + before.len();
+    video[at..at + 3].copy_from_slice(b"142");
+    fs::write(&path, &video).unwrap();
+    assert_cheap(dir.path(), &path, &[(30, 33), (0, 2)]);
+    let server = Server::start(video);
+    let old = clips(&server, dir.path(), "old.mp4", &[(30, 33)]);
+    video = fs::read(&path).unwrap();
+    video[at..at + 3].copy_from_slice(b"164");
+    let server = Server::start(video);
+    let new = clips(&server, dir.path(), "new.mp4", &[(30, 33)]);
+    let bytes = |out: &Path| fs::read(out.join(&files(out)[0])).unwrap();
+    assert!(bytes(&old) != bytes(&new), "the version does not matter");
+}
+
 #[test]
 fn a_webm_costs_its_groups_of_pictures_too() {
     let dir = tempfile::tempdir().unwrap();

@@ -9,6 +9,7 @@ mod color;
 mod kinds;
 #[cfg(feature = "cli")]
 mod list;
+mod old_x264;
 mod pace;
 mod packed;
 mod past_end;

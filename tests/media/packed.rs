@@ -7,7 +7,7 @@ use kpack::access::{FrameRange, Lookup, Video, Wanted, look_up};
 use kpack::media::{self, Decoder, Frame, Input, Scaler, Yuv, frame_table};
 use kpack_formats::{Blob, FrameTable};
 
-use super::{fixture, with_track};
+use super::{fixture, times, with_track};
 
 /// Hash of a frame's planes at its own size.
 fn hash(frame: &Frame) -> u32 {
@@ -29,7 +29,7 @@ fn hash(frame: &Frame) -> u32 {
 }
 
 /// All frames, as a player decodes them.
-fn all(blob: &Blob) -> Vec<u32> {
+pub(super) fn all(blob: &Blob) -> Vec<u32> {
     let mut input = Input::open_blob(blob.clone()).unwrap();
     let track = input.video().unwrap().clone();
     let mut decoder = Decoder::new(&input, &track).unwrap();
@@ -47,7 +47,7 @@ fn all(blob: &Blob) -> Vec<u32> {
     hashes
 }
 
-fn some(video: &mut Video, range: FrameRange) -> Vec<(u64, u32)> {
+pub(super) fn some(video: &mut Video, range: FrameRange) -> Vec<(u64, u32)> {
     let mut found = Vec::new();
     let taken = video
         .decode(range, |number, _, frame| {
@@ -63,7 +63,7 @@ fn blob(name: &str) -> Blob {
     Blob::from(fs::read(fixture(name)).unwrap())
 }
 
-fn range(text: &str) -> FrameRange {
+pub(super) fn range(text: &str) -> FrameRange {
     text.parse().unwrap()
 }
 
@@ -96,6 +96,25 @@ fn any_frames_of_any_video_are_those_of_a_full_decode() {
                 step: 1 + k % 3,
             };
             assert_eq!(some(&mut video, range), of(range), "{name} {range:?}");
+        }
+    }
+}
+
+/// Also those that come out at the end of an avi, where libav knows no time.
+#[test]
+fn each_frame_has_its_time() {
+    for name in with_track("video") {
+        let mut video = Video::open(&blob(name), None).unwrap();
+        let mut got = Vec::new();
+        let mut add = |_: u64, time: kpack::Time, _: &Frame| -> media::Result<()> {
+            got.push(time.secs());
+            Ok(())
+        };
+        video.decode(range(".."), &mut add).unwrap();
+        let want = times(name);
+        assert_eq!(got.len(), want.len(), "{name}");
+        for (got, want) in got.iter().zip(want) {
+            assert!((got - want).abs() < 0.0011, "{name}: {got} {want}");
         }
     }
 }

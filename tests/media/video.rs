@@ -2,11 +2,14 @@
 
 use std::path::PathBuf;
 
+use kpack::media::Input;
 use kpack::sample::{AudioCodec, Facts, FrameChoice, Preset, Recipe, Size, Trim, VideoRecipe};
 use kpack::source::Span;
+use kpack_formats::Blob;
 
 use super::{
-    NOTHING, blob, expected, fixture, frames, make, numbers, sound, span, times, with_track,
+    NOTHING, blob, expected, fixture, frames, make, numbers, sound, span, times, try_make,
+    with_track,
 };
 
 const H264: VideoRecipe = VideoRecipe::H264 {
@@ -104,6 +107,43 @@ fn a_whole_copy_is_the_file_itself() {
     let (sample, _) = make(&fixture("media/gop250.mp4"), range, &recipe);
     let whole = std::fs::read(fixture("media/gop250.mp4")).unwrap();
     assert_eq!(blob(&sample, "mp4"), whole, "--trim none");
+}
+
+/// Packets without times are not taken for those of the beginning.
+#[test]
+fn a_bare_stream_cannot_be_cut_by_copying_and_says_so() {
+    let mp4 = std::fs::read(fixture("media/gop250.mp4")).unwrap();
+    let record = mp4.windows(4).position(|w| w == b"avcC").unwrap() + 4;
+    let mut bare = Vec::new();
+    let mut at = record + 6;
+    for _ in 0..2 {
+        let length = usize::from(mp4[at]) << 8 | usize::from(mp4[at + 1]);
+        bare.extend_from_slice(&[0, 0, 0, 1]);
+        bare.extend_from_slice(&mp4[at + 2..at + 2 + length]);
+        // Behind the one set of the first kind the count of the other stands.
+        at += 2 + length + 1;
+    }
+    let mut input = Input::open_blob(Blob::from(mp4)).unwrap();
+    while let Some(packet) = input.next_packet().unwrap() {
+        let mut data = packet.data().unwrap();
+        while let Some((length, rest)) = data.split_first_chunk::<4>() {
+            let (unit, rest) = rest.split_at(u32::from_be_bytes(*length) as usize);
+            bare.extend_from_slice(&[0, 0, 0, 1]);
+            bare.extend_from_slice(unit);
+            data = rest;
+        }
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("bare.h264");
+    std::fs::write(&path, bare).unwrap();
+    for start in [0.0, 10.2] {
+        let range = span(start, Some(start + 1.0));
+        let made = try_make(&path, range, &video(VideoRecipe::Copy, Trim::Copy));
+        let reason = made.unwrap_err().full_reason();
+        assert!(reason.contains("--trim exact"), "{start}: {reason}");
+        let (_, facts) = make(&path, range, &video(VideoRecipe::Copy, Trim::Exact));
+        assert_eq!(facts.frames, Some(25), "{start}");
+    }
 }
 
 #[test]

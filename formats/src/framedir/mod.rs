@@ -11,11 +11,16 @@
 //! ```
 //!
 //! The JSON is written last, so a sample that has one is whole. A tree made by others needs none:
-//! each folder with pictures is a sample, and so is each sound or video file.
+//! each folder of pictures is a sample, and so is each sound or video file, with all files of its
+//! stem: `KEY.txt` is blob `txt`, as a tar's member would be. Frames are the pictures of one numbered
+//! series (`img_00001.jpg`); all else in their folder is blobs under the files' own names.
 
 mod naming;
+mod passed;
+mod plain;
 mod read;
 mod scan;
+mod series;
 mod sidecar;
 mod site;
 mod write;
@@ -23,6 +28,7 @@ mod write;
 use std::path::Path;
 
 pub use naming::Naming;
+pub use passed::PassedOver;
 pub use sidecar::{Listed, ListedFile, is_sample_json, listed};
 pub use site::{Site, sites};
 pub use write::{write, write_at};

@@ -1,14 +1,15 @@
 //! Reads the samples of a tree, folder by folder in bytewise order of the names.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::scan::{Group, Listing, list};
+use super::passed::PassedOver;
+use super::scan::{Content, Group, Listing, list};
 use super::sidecar::{self, Entry, Sidecar};
-use crate::names::safe_key;
 use crate::{Blob, Error, ReadOptions, Result, Sample, ShardReader};
 
 /// Files from this size on are not loaded.
@@ -17,30 +18,37 @@ const LARGE: u64 = 64 << 20;
 const DEPTH: usize = 64;
 
 pub(super) struct Reader {
-    root: PathBuf,
+    pub(super) root: PathBuf,
     options: ReadOptions,
     /// Folders on the way, each with what is left of it.
     stack: Vec<(PathBuf, std::vec::IntoIter<Group>)>,
-    /// The root, if it is itself a folder of pictures.
-    single: bool,
+    /// What the root holds, if it is itself a sample.
+    single: Option<Content>,
     /// Whether blobs are left where they are: samples have empty ones of their names.
     pub(super) heads: bool,
+    pub(super) passed: PassedOver,
+    /// Whether a JSON of kpack's told of the last sample.
+    pub(super) described: bool,
     length: u64,
+}
+
+/// A group and what its folder holds.
+pub(super) struct Visited {
+    folder: PathBuf,
+    group: Group,
+    inner: PathBuf,
+    listing: Listing,
+    content: Option<Content>,
 }
 
 impl Reader {
     pub(super) fn open(root: &Path, options: &ReadOptions) -> Result<Self> {
-        let listing = list(root)?;
-        let single = !listing.pictures().is_empty();
-        let groups = if single { Vec::new() } else { listing.groups() };
-        Ok(Self {
-            root: root.to_owned(),
-            options: options.clone(),
-            stack: vec![(root.to_owned(), groups.into_iter())],
-            single,
-            heads: false,
-            length: 0,
-        })
+        let mut reader = Self::of_groups(root, options);
+        let listing = list(root)?.without_dataset();
+        reader.single = listing.content();
+        let is_sample = reader.single.is_some();
+        reader.descend(root, &listing, is_sample)?;
+        Ok(reader)
     }
 
     /// Reads single groups of the tree at `root`.
@@ -49,8 +57,10 @@ impl Reader {
             root: root.to_owned(),
             options: options.clone(),
             stack: Vec::new(),
-            single: false,
+            single: None,
             heads: false,
+            passed: PassedOver::default(),
+            described: false,
             length: 0,
         }
     }
@@ -66,40 +76,73 @@ impl Reader {
         }
     }
 
-    /// Whether the root itself is a sample; true once.
-    pub(super) fn take_single(&mut self) -> bool {
-        std::mem::take(&mut self.single)
+    /// What the root itself holds as a sample; once.
+    pub(super) fn take_single(&mut self) -> Option<Content> {
+        self.single.take()
     }
 
-    /// The sample of a group, if it is one.
-    pub(super) fn visit(&mut self, folder: &Path, group: &Group) -> Result<Option<Sample>> {
+    /// Looks into a group's folder, through which the way goes on.
+    pub(super) fn visit(&mut self, folder: PathBuf, group: Group) -> Result<Visited> {
+        let inner = folder.join(&group.stem);
+        let listing = match group.folder {
+            true => list(&inner)?,
+            false => Listing::default(),
+        };
+        let content = listing.content();
+        self.descend(&inner, &listing, content.is_some())?;
+        Ok(Visited {
+            folder,
+            group,
+            inner,
+            listing,
+            content,
+        })
+    }
+
+    /// The sample of a group, if it is one. An error concerns this sample only.
+    pub(super) fn sample(&mut self, visited: &Visited) -> Result<Option<Sample>> {
+        let Visited { folder, group, .. } = visited;
         let json = folder.join(format!("{}.json", group.stem));
         let sidecar = match group.files.iter().any(|f| f == "json") {
             true => self.sidecar(&json)?,
             false => None,
         };
-        let inner = folder.join(&group.stem);
-        let listing = if group.folder {
-            list(&inner)?
-        } else {
-            Listing::default()
-        };
-        self.descend(&inner, &listing)?;
+        self.described = sidecar.is_some();
         if let Some(sidecar) = sidecar {
+            self.pass_unlisted(visited, &sidecar);
             return self
                 .described(folder, sidecar)
                 .map(Some)
                 .map_err(|e| e.path(&json));
         }
-        self.plain(folder, group, &inner, &listing)
+        let files = group.files.iter().map(|rest| {
+            let path = folder.join(format!("{}.{rest}", group.stem));
+            (rest.as_str(), path)
+        });
+        let files: Vec<(&str, PathBuf)> = files.collect();
+        if visited.content.is_none() && !group.is_sample() {
+            files
+                .into_iter()
+                .for_each(|(_, path)| self.passed.add(path));
+            return Ok(None);
+        }
+        self.plain(&visited.inner, visited.content.as_ref(), files)
+            .map(Some)
     }
 
-    /// Goes on in a folder: all of it, or beside pictures its folders only.
-    fn descend(&mut self, inner: &Path, listing: &Listing) -> Result<()> {
-        let files = match listing.pictures().is_empty() {
-            true => listing.files.clone(),
-            false => Vec::new(),
+    /// Goes on in a folder: all of it, or of a sample's folder its folders only.
+    fn descend(&mut self, inner: &Path, listing: &Listing, is_sample: bool) -> Result<()> {
+        self.passed.hidden += listing.hidden;
+        for name in &listing.strange {
+            self.passed.add(inner.join(name));
+        }
+        let files = match is_sample {
+            false => listing.files.clone(),
+            true => Vec::new(),
         };
+        for name in files.iter().filter(|name| !name.contains('.')) {
+            self.passed.add(inner.join(name));
+        }
         let below = Listing::of(files, listing.folders.clone());
         if below.files.is_empty() && below.folders.is_empty() {
             return Ok(());
@@ -111,6 +154,29 @@ impl Reader {
         self.stack
             .push((inner.to_owned(), below.groups().into_iter()));
         Ok(())
+    }
+
+    /// Counts the files of a sample's name that its JSON does not list.
+    fn pass_unlisted(&mut self, visited: &Visited, sidecar: &Sidecar) {
+        let listed: HashSet<&str> = sidecar.blobs.iter().map(|e| e.file.as_str()).collect();
+        let stem = &visited.group.stem;
+        let beside = visited.group.files.iter().filter(|rest| *rest != "json");
+        let beside = beside.map(|rest| format!("{stem}.{rest}"));
+        let inside = match visited.content.is_some() {
+            true => visited.listing.files.as_slice(),
+            false => &[],
+        };
+        // As many as the JSON lists are those that it lists, or reading says which are not there.
+        let there = visited.group.files.len() - 1 + inside.len();
+        if there == sidecar.blobs.len() {
+            return;
+        }
+        let inside = inside.iter().map(|file| format!("{stem}/{file}"));
+        for file in beside.chain(inside) {
+            if !listed.contains(file.as_str()) {
+                self.passed.add(visited.folder.join(file));
+            }
+        }
     }
 
     fn sidecar(&self, json: &Path) -> Result<Option<Sidecar>> {
@@ -143,12 +209,11 @@ impl Reader {
         };
         self.check_count(blobs.len())
             .map_err(|e| e.key(&sample.key))?;
-        if self.heads {
-            let names = blobs.into_iter().map(|entry| entry.name);
-            sample.blobs = names.map(|name| (name, Bytes::new().into())).collect();
-            return Ok(sample);
-        }
         for entry in &blobs {
+            if self.heads {
+                sample.blobs.insert(entry.name.clone(), Vec::new().into());
+                continue;
+            }
             let blob = self.checked(&folder.join(&entry.file), entry);
             let blob = blob.map_err(|e| e.key(&sample.key))?;
             if sample.blobs.insert(entry.name.clone(), blob).is_some() {
@@ -180,51 +245,8 @@ impl Reader {
         Ok(blob)
     }
 
-    /// A sample without a JSON of kpack's.
-    fn plain(
-        &mut self,
-        folder: &Path,
-        group: &Group,
-        inner: &Path,
-        listing: &Listing,
-    ) -> Result<Option<Sample>> {
-        let below = inner.strip_prefix(&self.root).unwrap_or(inner);
-        let mut sample = Sample {
-            key: safe_key(&below.to_string_lossy()),
-            ..Sample::default()
-        };
-        self.frames(inner, listing, &mut sample)?;
-        for rest in group.media() {
-            let blob = self.blob(&folder.join(format!("{}.{rest}", group.stem)))?;
-            sample.blobs.insert(rest.to_ascii_lowercase(), blob);
-        }
-        self.check_bytes(&sample)?;
-        Ok((!sample.blobs.is_empty()).then_some(sample))
-    }
-
-    /// Loads a folder's pictures as frames 000001 on.
-    fn frames(&self, inner: &Path, listing: &Listing, sample: &mut Sample) -> Result<()> {
-        let pictures = listing.pictures();
-        self.check_count(pictures.len())?;
-        for (number, (file, extension)) in (1..).zip(pictures) {
-            let blob = self.blob(&inner.join(file))?;
-            sample
-                .blobs
-                .insert(format!("{number:06}.{extension}"), blob);
-        }
-        Ok(())
-    }
-
-    /// A file as a blob.
-    fn blob(&self, path: &Path) -> Result<Blob> {
-        match self.heads {
-            true => Ok(Bytes::new().into()),
-            false => self.load(path, None),
-        }
-    }
-
     /// A file's bytes; a large one stays on disk.
-    fn load(&self, path: &Path, expected: Option<u64>) -> Result<Blob> {
+    pub(super) fn load(&self, path: &Path, expected: Option<u64>) -> Result<Blob> {
         let wrong = |e| Error::io("cannot read", e).path(path);
         // A pipe would wait for ever, and a device never end.
         if !fs::metadata(path).map_err(wrong)?.is_file() {
@@ -253,7 +275,7 @@ impl Reader {
         Ok(Blob::Bytes(Bytes::from(fs::read(path).map_err(wrong)?)))
     }
 
-    fn check_count(&self, count: usize) -> Result<()> {
+    pub(super) fn check_count(&self, count: usize) -> Result<()> {
         let limit = self.options.limits.members;
         if count as u64 > limit {
             return Err(Error::limit(format!(
@@ -263,7 +285,7 @@ impl Reader {
         Ok(())
     }
 
-    fn check_bytes(&mut self, sample: &Sample) -> Result<()> {
+    pub(super) fn check_bytes(&mut self, sample: &Sample) -> Result<()> {
         self.length = sample.blob_bytes();
         let limit = self.options.limits.sample_bytes;
         if self.length > limit {
@@ -271,24 +293,6 @@ impl Reader {
             return Err(Error::limit(text).key(&sample.key));
         }
         Ok(())
-    }
-
-    /// The root's own pictures, as one sample of its name.
-    pub(super) fn root_sample(&mut self) -> Result<Sample> {
-        let root = self.root.clone();
-        let name = fs::canonicalize(&root).unwrap_or(root.clone());
-        let name = name
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        let mut sample = Sample {
-            key: safe_key(&name),
-            ..Sample::default()
-        };
-        self.frames(&root, &list(&root)?, &mut sample)?;
-        self.check_bytes(&sample)?;
-        Ok(sample)
     }
 }
 
@@ -309,11 +313,12 @@ fn checksum(blob: &Blob) -> Result<u32> {
 impl ShardReader for Reader {
     /// After an error in one sample the next call goes on with the one behind it.
     fn next_sample(&mut self) -> Result<Option<Sample>> {
-        if self.take_single() {
-            return self.root_sample().map(Some);
+        if let Some(content) = self.take_single() {
+            return self.root_sample(&content).map(Some);
         }
         while let Some((folder, group)) = self.next_group() {
-            if let Some(sample) = self.visit(&folder, &group)? {
+            let visited = self.visit(folder, group)?;
+            if let Some(sample) = self.sample(&visited)? {
                 return Ok(Some(sample));
             }
         }

@@ -19,6 +19,7 @@ mod salvage;
 mod writer;
 
 pub use member::{MemberHead, MemberReader, RawMember};
+pub(crate) use reader::interpret;
 pub use salvage::salvage;
 
 use crate::{Format, Layout};

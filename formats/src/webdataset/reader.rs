@@ -16,6 +16,7 @@ use bytes::Bytes;
 
 use super::member::{MemberReader, RawMember};
 use crate::labels::{Place, Shown, canonical_object};
+use crate::names::is_passed_over;
 use crate::{Blob, Error, ReadOptions, Reading, Result, Sample, ShardReader};
 
 struct Reader {
@@ -216,8 +217,7 @@ fn key_and_name(path: &[u8]) -> Result<Option<(String, String)>> {
         return Ok(None);
     };
     let top = path.split('/').next().unwrap_or_default();
-    let is_metadata = top.len() >= 4 && top.starts_with("__") && top.ends_with("__");
-    if dot == base_at || is_metadata {
+    if dot == base_at || is_passed_over(top) {
         return Ok(None);
     }
     let (key, name) = (path[..dot].to_owned(), path[dot + 1..].to_ascii_lowercase());
@@ -235,7 +235,7 @@ pub(super) fn key_of(name: &[u8]) -> Option<(String, String)> {
 }
 
 /// Makes `json` and `cls` members metadata and a label, if these would be written the same again.
-fn interpret(sample: &mut Sample) {
+pub(crate) fn interpret(sample: &mut Sample) {
     let bytes = |sample: &Sample, name: &str| match sample.blobs.get(name) {
         Some(Blob::Bytes(bytes)) => Some(bytes.clone()),
         _ => None,

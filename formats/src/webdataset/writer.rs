@@ -5,7 +5,7 @@ use std::fs::File;
 use super::header::{self, BLOCK, SIZE_MAX};
 use crate::labels::Place;
 use crate::log::Log;
-use crate::names::{check_blob_name, check_key};
+use crate::names::{check_blob_name, check_key, is_passed_over};
 use crate::{
     Blob, Error, Extent, Member, Meta, Result, Sample, ShardInfo, ShardWriter, WriteOptions,
 };
@@ -87,7 +87,7 @@ impl Writer {
 fn check(sample: &Sample) -> Result<()> {
     check_key(&sample.key)?;
     let top = sample.key.split_once('/').map_or("", |(top, _)| top);
-    if top.len() >= 4 && top.starts_with("__") && top.ends_with("__") {
+    if is_passed_over(top) {
         let text = format!("folder {top} of the key would be passed over by webdataset's reader");
         return Err(Error::usage(text));
     }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use kpack_formats::framedir::{Naming, write, write_at};
+use kpack_formats::framedir::{Naming, PassedOver, Site, sites, write, write_at};
 use kpack_formats::{Error, Kind, Limits, ReadOptions, Sample};
 
 use crate::support::{assert_same, clip, read_file, sample};
@@ -194,6 +194,149 @@ fn a_tree_made_by_others_is_read_in_the_order_of_the_numbers() {
         (single.len(), single[0].key.as_str(), single[0].blobs.len()),
         (1, "v_1", 4)
     );
+}
+
+/// The samples of a tree, and what is none's.
+fn found(root: &Path) -> (Vec<Site>, PassedOver) {
+    let mut all = Vec::new();
+    let passed = sites(root, &ReadOptions::default(), |site, _| all.push(site));
+    (all, passed.unwrap())
+}
+
+/// Writes files below `root` and reads the tree.
+fn tree_of(root: &Path, files: &[(&str, &[u8])]) -> Vec<Sample> {
+    for (name, bytes) in files {
+        let path = root.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+    let (got, error) = read(root);
+    assert!(error.is_none(), "{error:?}");
+    got
+}
+
+#[test]
+fn files_of_a_stem_are_blobs_as_members_of_a_tar_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let got = tree_of(
+        dir.path(),
+        &[
+            ("00000.parquet", b"PAR1"),
+            ("00000_stats.json", b"{}"),
+            ("00000/a.mp4", b"video"),
+            ("00000/a.txt", b"caption"),
+            ("00000/a.json", b"{\"fps\":25,\"label\":\"run\"}"),
+            ("00000/b.MP4", b"video"),
+            ("00000/b.json", b"{ \"fps\": 25 }"),
+            ("00000/b.en us.vtt", b"hello"),
+            ("00000/b.jpg", b"thumbnail"),
+            ("00000/b..jpg", b"odd"),
+            ("00000/c.txt", b"no sample"),
+            ("README", b"read me"),
+            ("dataset.json", b"{}"),
+        ],
+    );
+    let mut first = sample("00000/a", &[("mp4", b"video"), ("txt", b"caption")]);
+    first.meta.insert("fps".into(), 25.into());
+    first.meta.insert("label".into(), "run".into());
+    first.labels.push(kpack_formats::Label {
+        index: None,
+        text: Some("run".into()),
+    });
+    let second: &[(&str, &[u8])] = &[
+        ("mp4", b"video"),
+        ("json", b"{ \"fps\": 25 }"),
+        ("en_us.vtt", b"hello"),
+        ("jpg", b"thumbnail"),
+        ("_.jpg", b"odd"),
+    ];
+    assert_same(&got, &[first, sample("00000/b", second)]);
+    let (_, passed) = found(dir.path());
+    assert_eq!((passed.files, passed.hidden), (4, 0));
+    let example = passed.example.unwrap();
+    assert_eq!(example.file_name().unwrap(), "README");
+}
+
+#[test]
+fn what_lies_in_and_beside_a_folder_of_frames_stays_with_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let got = tree_of(
+        dir.path(),
+        &[
+            ("run/v1/img_00001.jpg", b"1"),
+            ("run/v1/img_00002.jpg", b"2"),
+            ("run/v1/flow_x_00001.jpg", b"x1"),
+            ("run/v1/000001.jpg", b"plain"),
+            ("run/v1/cover.JPG", b"cover"),
+            ("run/v1/n_frames", b"2"),
+            ("run/v1/audio.wav", b"sound"),
+            ("run/v1.txt", b"caption"),
+            ("run/v1.cls", b"4"),
+            ("run/cover.jpg", b"of the class"),
+            ("thumbs/b.mp4", b"video"),
+            ("thumbs/b.000001.jpg", b"frame"),
+            ("thumbs/c.mp4", b"video"),
+            ("thumbs/about1.jpg", b"of nothing"),
+        ],
+    );
+    let mut first = sample(
+        "run/v1",
+        &[
+            ("000001.jpg", b"plain"),
+            ("img_00001.jpg", b"1"),
+            ("img_00002.jpg", b"2"),
+            ("flow_x_00001.jpg", b"x1"),
+            ("cover.jpg", b"cover"),
+            ("n_frames", b"2"),
+            ("audio.wav", b"sound"),
+            ("txt", b"caption"),
+        ],
+    );
+    // The series that has the name of frames and most pictures.
+    for (from, to) in [
+        ("000001.jpg", "file_000001.jpg"),
+        ("img_00001.jpg", "000001.jpg"),
+        ("img_00002.jpg", "000002.jpg"),
+    ] {
+        let blob = first.blobs.remove(from).unwrap();
+        first.blobs.insert(to.into(), blob);
+    }
+    first.labels.push(kpack_formats::Label {
+        index: Some(4),
+        text: None,
+    });
+    let second = sample("thumbs/b", &[("000001.jpg", b"frame"), ("mp4", b"video")]);
+    let third = sample("thumbs/c", &[("mp4", b"video")]);
+    assert_same(&got, &[first.clone(), second, third]);
+    assert_eq!(found(dir.path()).1.files, 2);
+    // A tree of kpack's gives all of it back.
+    let copy = tempfile::tempdir().unwrap();
+    write(copy.path(), &first, &Naming::default()).unwrap();
+    assert_same(&read(copy.path()).0, &[first]);
+}
+
+#[test]
+fn a_sample_of_kpack_has_what_its_json_lists() {
+    let dir = tempfile::tempdir().unwrap();
+    for i in 1..3 {
+        write(dir.path(), &clip(i), &Naming::default()).unwrap();
+    }
+    fs::write(dir.path().join("run/clip-0001.txt"), "later").unwrap();
+    fs::write(dir.path().join("run/clip-0001/img_00009.jpg"), "later").unwrap();
+    fs::write(dir.path().join("run/.hidden"), "").unwrap();
+    let (_, passed) = found(dir.path());
+    assert_eq!((passed.files, passed.hidden), (2, 1));
+    assert_same(&read(dir.path()).0, &[clip(1), clip(2)]);
+    // A damaged JSON is its own sample's misfortune.
+    let json = dir.path().join("run/clip-0001.json");
+    let text = fs::read(&json).unwrap();
+    fs::write(&json, &text[..text.len() - 9]).unwrap();
+    let (sites, _) = found(dir.path());
+    assert_eq!(sites.len(), 2);
+    let options = ReadOptions::default();
+    let error = sites[0].read(&options).unwrap_err();
+    assert_eq!(error.kind(), Kind::Corrupt);
+    assert!(sites[1].read(&options).is_ok());
 }
 
 #[test]

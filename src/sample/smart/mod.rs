@@ -15,7 +15,7 @@ mod plan;
 use std::ops::Range;
 
 use super::audio::Finished;
-use super::parts::{SOUND_LEAD, SoundPart, usual_step};
+use super::parts::{SOUND_LEAD, SoundPart};
 use super::reencode::sound_part;
 use super::video::Video;
 use crate::Time;
@@ -165,7 +165,7 @@ impl Cutter<'_> {
         let wanted = copy.end..tail.end.max(copy.end);
         let last = self.encode(tail, wanted, &mut out)?;
         let record = self.h264.record(&self.edges)?;
-        let step = (self.ticks(self.span.start.nanos() + usual_step(self.track))).max(1);
+        let step = (self.ticks(self.span.start.nanos() + self.track.usual_step())).max(1);
         let mut joined = Joined::new(out, record, step);
         joined.encoded = head + last;
         verify(self.input, self.track, &joined, copied)?;
@@ -238,7 +238,7 @@ impl Cutter<'_> {
         let last = times.last().copied().unwrap_or(0);
         let step = match times.as_slice() {
             [.., before, last] => last - before,
-            _ => usual_step(self.track),
+            _ => self.track.usual_step(),
         };
         joined.got_start = times.first().copied().unwrap_or(0);
         let end = self.span.end.map_or(i64::MAX, Time::nanos);

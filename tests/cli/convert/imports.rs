@@ -9,7 +9,7 @@ use kpack_formats::tfrecord::proto::{
 use prost::Message as _;
 use serde_json::json;
 
-use super::{converted, samples};
+use super::{convert, converted, samples};
 
 /// A tar header block as GNU tar and Python write it.
 pub(in crate::cli) fn header(name: &str, size: usize, kind: u8, magic: &[u8; 8]) -> Vec<u8> {
@@ -70,7 +70,11 @@ fn a_folder_of_video2dataset_comes_in_unchanged() {
         fs::write(src.join(format!("{shard:05}.parquet")), "PAR1").unwrap();
     }
     for target in ["webdataset", "tfrecord", "frames"] {
-        let out = converted(&src, &dir.path().join(target), &[target]);
+        let out = dir.path().join(target);
+        let ended = convert(&src, &out, &[target]);
+        assert_eq!(ended.code, 0, "{}", ended.err);
+        let told = "passed over: 4 files beside the shards, for example ";
+        assert!(ended.err.contains(told), "{}", ended.err);
         let all = samples(&out);
         assert_eq!(all.len(), 6);
         let one = &all["000010002"];

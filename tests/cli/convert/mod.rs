@@ -5,6 +5,7 @@ mod mds;
 mod mds_again;
 mod options;
 mod pairs;
+mod trees;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};

@@ -23,16 +23,23 @@ fn files(test: &str) -> Option<Vec<PathBuf>> {
         return None;
     }
     let mut files = listed(&fixture("media"));
+    if let Some(clips) = clips(test) {
+        files.extend(listed(&clips));
+    }
+    Some(files)
+}
+
+/// The folder of real clips; `None` (and a printed line) where it is missing.
+pub(super) fn clips(test: &str) -> Option<PathBuf> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let clips = std::env::var_os("KPACK_CLIPS");
     let clips = clips.map_or_else(|| here.join("../shared/clips"), PathBuf::from);
-    if clips.is_dir() {
-        files.extend(listed(&clips));
-    } else {
+    if !clips.is_dir() {
         let clips = clips.display();
         println!("{test}: real clips skipped: {clips} is not there (KPACK_CLIPS names another)");
+        return None;
     }
-    Some(files)
+    Some(clips)
 }
 
 /// The media of a folder by name, without the damaged ones.

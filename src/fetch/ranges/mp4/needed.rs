@@ -45,6 +45,8 @@ impl Task for Needed {
                 None => return Ok(None),
             }
         }
+        let first = input.video().and_then(|track| input.to_be_known(track));
+        wanted.extend(first);
         let is_told = |range: &Range<u64>| range.start > 0 && !range.is_empty();
         let told = !self.thin || wanted.iter().all(is_told);
         wanted.retain(|range| !range.is_empty());
