@@ -55,8 +55,9 @@ impl Place {
     /// The metadata with all of the labels that `resolve` would not find otherwise.
     pub(crate) fn complete(self, sample: &Sample) -> Cow<'_, Meta> {
         let found = self.resolve(sample, &self.show(&sample.labels));
-        // What only a blob says is left to it.
-        let silent = sample.labels.is_empty() && from_meta(&sample.meta).is_none();
+        // What only a blob says is left to it, and a `cls` blob leaves no label beside itself.
+        let blob = from_meta(&sample.meta).is_none() || sample.blobs.contains_key("cls");
+        let silent = sample.labels.is_empty() && blob;
         if silent || found.as_ref() == Some(&sample.labels) {
             return Cow::Borrowed(&sample.meta);
         }

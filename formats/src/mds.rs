@@ -278,7 +278,15 @@ fn value(sample: &Sample, name: &str, encoding: Encoding) -> Result<Vec<Blob>> {
                 .chain(frames.into_iter().cloned())
                 .collect()
         }
-        (_, Encoding::Bytes) => sample.blobs.get(name).cloned().into_iter().collect(),
+        (_, Encoding::Bytes) => {
+            // A label that is written as the column's other values are.
+            let index = label
+                .and_then(|label| label.index)
+                .filter(|_| name == "cls");
+            let index = || index.map(|index| Blob::from(index.to_string().into_bytes()));
+            let blob = sample.blobs.get(name).cloned().or_else(index);
+            blob.into_iter().collect()
+        }
     })
 }
 

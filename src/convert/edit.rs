@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use kpack_formats::mds::Holdings;
-use kpack_formats::{Blob, Label, Sample, check_blob_name, frame_number};
+use kpack_formats::{Blob, Sample, check_blob_name, frame_number};
 use serde_json::Value;
 
 use crate::source::select::pattern;
@@ -70,21 +70,19 @@ impl Edits {
     /// Makes blobs of the metadata and the label, where these are to be renamed.
     fn free(&self, sample: &mut Sample) {
         let wanted = |name: &str| self.rename.iter().any(|(old, _)| old == name);
-        if wanted("json") && !sample.meta.is_empty() {
+        if wanted("json") && !sample.meta.is_empty() && !sample.blobs.contains_key("json") {
             let meta = Value::Object(std::mem::take(&mut sample.meta));
             let json = meta.to_string().into_bytes();
             sample.blobs.insert("json".to_owned(), Blob::from(json));
         }
         if wanted("cls")
-            && let [
-                Label {
-                    index: Some(index), ..
-                },
-            ] = sample.labels[..]
+            && !sample.blobs.contains_key("cls")
+            && let [label] = &mut sample.labels[..]
+            && let Some(index) = label.index.take()
         {
-            sample.labels.clear();
             let cls = index.to_string().into_bytes();
             sample.blobs.insert("cls".to_owned(), Blob::from(cls));
+            sample.labels.retain(|label| label.text.is_some());
         }
     }
 

@@ -1,5 +1,7 @@
 //! What a source holds: the place, key, labels and metadata of every sample, no blob looked at.
 
+use std::collections::HashMap;
+
 use kpack_formats::mds::Holdings;
 use kpack_formats::{Kind, Label, Meta, Reading, Sample};
 use serde_json::Value;
@@ -69,10 +71,12 @@ fn walk(mut reader: Reading, found: &Found) -> kpack_formats::Result<(Vec<Listed
     let mut number = 0;
     let (mut listed, mut holdings) = (Vec::new(), Holdings::default());
     let mut failed: Option<(Option<u64>, kpack_formats::Error)> = None;
+    let mut halves = HashMap::new();
     loop {
         match reader.next_sample() {
             Ok(None) => {
                 listed.extend(failed.map(|(_, e)| odd(found, number, &e)));
+                fail_halves(&mut listed, &halves);
                 return Ok((listed, holdings));
             }
             Ok(Some(sample)) => {
@@ -89,6 +93,7 @@ fn walk(mut reader: Reading, found: &Found) -> kpack_formats::Result<(Vec<Listed
             }
             Err(e) if e.kind() == Kind::Io => return Err(e),
             Err(e) => {
+                halves.extend(e.at().key.clone().map(|key| (key, e.to_string())));
                 let at = e.at().offset;
                 if let Some((before, first)) = failed.take() {
                     if before >= at || e.message().contains("found before") {
@@ -100,6 +105,20 @@ fn walk(mut reader: Reading, found: &Found) -> kpack_formats::Result<(Vec<Listed
             }
         }
         number += 1;
+    }
+}
+
+/// A sample of which a second half stands elsewhere in the shard, and failed, is not whole.
+fn fail_halves(listed: &mut [Listed], halves: &HashMap<String, String>) {
+    if halves.is_empty() {
+        return;
+    }
+    for one in listed.iter_mut().filter(|one| one.problem.is_none()) {
+        one.problem = halves.get(&one.key).map(|reason| Problem {
+            stage: Stage::Probe,
+            class: Class::Corrupt,
+            reason: reason.clone(),
+        });
     }
 }
 
@@ -118,7 +137,6 @@ fn odd(found: &Found, number: u64, e: &kpack_formats::Error) -> Listed {
         None => format!("{shown}: {}", e.message()),
     };
     let class = match e.kind() {
-        Kind::Corrupt => Class::Corrupt,
         Kind::Limit => Class::TooLarge,
         _ => Class::Corrupt,
     };

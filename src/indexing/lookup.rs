@@ -182,7 +182,13 @@ impl Lookup {
         let uuid = uuid(&all.finalize());
         let unchanged =
             fs::read(self.path.with_file_name(UUID)).is_ok_and(|b| b == uuid.as_bytes());
-        let media = media::tables(&self.path).unwrap_or_default();
+        // A file that is no database has no tables; one that cannot be read now may have some.
+        let media = media::tables(&self.path).or_else(|e| match e.sqlite_error_code() {
+            Some(
+                ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::SystemIoFailure,
+            ) => Err(failed(&self.path)(e)),
+            _ => Ok(Vec::new()),
+        })?;
         if unchanged {
             let copied = media.iter().try_for_each(|t| t.copy(&self.path, &self.db));
             copied.map_err(failed(&self.path))?;

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::words::{list, quoted, scalar, spread};
+use super::words::{MOST, list, quoted, scalar, spread};
 use crate::{Error, Result, bounded};
 
 /// The list of splits of a dataset that Energon reads.
@@ -145,6 +145,10 @@ impl Splits {
         let end = begin + indent + body.len();
         if let Some(item) = body.strip_prefix("- ") {
             let names = spread(&[scalar(item)?])?;
+            let before: usize = self.parts.iter().map(|part| part.shards.len()).sum();
+            if before + self.exclude.len() + names.len() > MOST {
+                return Err("stands for too many shards, with those in front of it".into());
+            }
             return match (top.as_str(), self.parts.last_mut()) {
                 ("exclude", _) => {
                     self.exclude.extend(names);

@@ -3,7 +3,9 @@
 use serde_json::json;
 
 /// Most shards that patterns may name.
-const MOST: usize = 4 << 20;
+pub(super) const MOST: usize = 4 << 20;
+/// Most bytes of them.
+const BYTES: usize = 256 << 20;
 
 /// A text as YAML takes it: in quotes unless it is a plain word.
 pub(super) fn quoted(text: &str) -> String {
@@ -105,7 +107,7 @@ pub(super) fn list(text: &str) -> Result<(Vec<String>, Option<usize>), String> {
 
 /// The names that these patterns stand for: `s-{000..003}.tar`, `{a,b}.tar`.
 pub(super) fn spread(patterns: &[String]) -> Result<Vec<String>, String> {
-    let mut names = Vec::new();
+    let (mut names, mut bytes) = (Vec::new(), 0_usize);
     for pattern in patterns {
         let mut open = vec![pattern.clone()];
         while let Some(text) = open.pop() {
@@ -119,7 +121,8 @@ pub(super) fn spread(patterns: &[String]) -> Result<Vec<String>, String> {
                 .ok_or_else(|| format!("the braces of {pattern:?} are not read"))?;
             let words = alternatives(inside)
                 .ok_or_else(|| format!("the braces of {pattern:?} are not read"))?;
-            if names.len() + open.len() + words.len() > MOST {
+            bytes += words.len() * text.len();
+            if names.len() + open.len() + words.len() > MOST || bytes > BYTES {
                 return Err(format!("{pattern:?} stands for too many shards"));
             }
             let all = words.iter().rev();
@@ -148,7 +151,7 @@ fn alternatives(inside: &str) -> Option<Vec<String>> {
         1
     };
     let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
-    if first.abs_diff(last) >= MOST as u64 {
+    if first.abs_diff(last) >= MOST as u64 || width > 20 {
         return None;
     }
     let shown = |n: u64| format!("{n:0width$}");

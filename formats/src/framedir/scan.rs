@@ -175,7 +175,8 @@ impl Listing {
                 .binary_search_by(|f| f.as_str().cmp(stem))
                 .is_ok()
         };
-        let beside = |n: Named<'_>| !n.picture && is_folder(n.stem);
+        let beside =
+            |n: Named<'_>| !n.picture && is_folder(n.stem) && (numbered == 0 || is_media(n.rest));
         if media > numbered || numbered == 0 && !self.folders.is_empty() || self.named().any(beside)
         {
             return None;

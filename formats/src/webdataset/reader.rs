@@ -17,7 +17,7 @@ use bytes::Bytes;
 use super::member::{MemberReader, RawMember};
 use crate::labels::{Place, Shown, canonical_object};
 use crate::names::is_passed_over;
-use crate::{Blob, Error, ReadOptions, Reading, Result, Sample, ShardReader};
+use crate::{Blob, Error, Label, ReadOptions, Reading, Result, Sample, ShardReader};
 
 struct Reader {
     members: MemberReader,
@@ -248,7 +248,11 @@ pub(crate) fn interpret(sample: &mut Sample) {
     if let Some(index) = bytes(sample, "cls").and_then(|cls| canonical_index(&cls)) {
         shown.indexes.push(index);
     }
-    if let Some(labels) = Place::Cls.resolve(sample, &shown) {
+    let labels = Place::Cls.resolve(sample, &shown);
+    // A `cls` that stays a blob leaves no place for the index that the JSON tells.
+    let blob = shown.indexes.is_empty() && sample.blobs.contains_key("cls");
+    let fits = |labels: &Vec<Label>| !blob || Place::Cls.show(labels) == shown;
+    if let Some(labels) = labels.filter(fits) {
         sample.labels = labels;
         if !shown.indexes.is_empty() {
             sample.blobs.remove("cls");

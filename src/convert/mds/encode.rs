@@ -4,8 +4,8 @@
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use kpack_formats::Kind;
 use kpack_formats::mds::{Encoded, MdsColumns};
+use kpack_formats::{Kind, Label, Sample};
 
 use super::Setup;
 use crate::convert::Conversion;
@@ -64,17 +64,34 @@ impl<'a> Encode<'a> {
     fn encoded(&self, row: &Row) -> Result<Encoded, SampleError> {
         let key = &row.clip.key;
         let fault = |class, reason: String| SampleError::new(key, Stage::Encode, class, reason);
+        if let Some(problem) = &row.problem {
+            let (stage, class) = (problem.stage, problem.class);
+            return Err(SampleError::new(key, stage, class, problem.reason.clone()));
+        }
         match self.conversion.make(&row.clip)? {
-            Made::Sample(sample, _) => self.columns.encode(&sample).map_err(|e| {
-                let class = match e.kind() {
-                    Kind::Limit => Class::TooLarge,
-                    _ => Class::Internal,
-                };
-                fault(class, e.message().to_owned())
-            }),
+            Made::Sample(mut sample, _) => {
+                name(&mut sample, &row.clip.labels);
+                self.columns.encode(&sample).map_err(|e| {
+                    let class = match e.kind() {
+                        Kind::Limit => Class::TooLarge,
+                        _ => Class::Internal,
+                    };
+                    fault(class, e.message().to_owned())
+                })
+            }
             Made::Skipped(reason) => Err(fault(Class::Internal, reason)),
             Made::Left => Err(fault(Class::Internal, "stopped".to_owned())),
         }
+    }
+}
+
+/// Gives a label its name, which has its place in `labels.txt` in other formats.
+fn name(sample: &mut Sample, told: &[Label]) {
+    if let ([label], [told]) = (&mut sample.labels[..], told)
+        && label.text.is_none()
+        && label.index == told.index
+    {
+        label.text.clone_from(&told.text);
     }
 }
 

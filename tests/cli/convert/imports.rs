@@ -287,6 +287,52 @@ fn a_sample_that_cannot_be_read_is_a_row_and_the_others_come_in() {
     check_odd(&source, &good, &["no tf.train.Example"]);
 }
 
+/// Halves of a sample that do not stand together make no sample, and none is called done.
+#[test]
+fn a_tar_that_is_not_sorted_gives_no_half_samples() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut tar = Vec::new();
+    for name in ["a.mp4", "b.mp4", "c.mp4", "a.txt", "b.txt"] {
+        member(&mut tar, header(name, 3, b'0', USTAR), b"abc");
+    }
+    tar.extend([0; 1024]);
+    let source = dir.path().join("x.tar");
+    fs::write(&source, tar).unwrap();
+    for to in ["webdataset", "mds"] {
+        let out = dir.path().join(to);
+        let ended = super::convert(&source, &out, &[to]);
+        assert_eq!(ended.code, 3, "{}", ended.err);
+        assert!(ended.err.contains("sort the archive"), "{}", ended.err);
+        if to == "webdataset" {
+            assert_eq!(samples(&out).into_keys().collect::<Vec<_>>(), ["c"]);
+        }
+    }
+}
+
+/// A `cls` member that is no plain number stays as it is, beside JSON that tells another label.
+#[test]
+fn a_cls_blob_and_labels_in_json_do_not_get_in_each_others_way() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut tar = Vec::new();
+    let json = br#"{"label": "cat", "label_index": 0}"#;
+    for (name, data) in [("a.cls", &b"7\n"[..]), ("a.json", json), ("a.mp4", b"abc")] {
+        member(&mut tar, header(name, data.len(), b'0', USTAR), data);
+    }
+    tar.extend([0; 1024]);
+    let source = dir.path().join("src");
+    fs::create_dir(&source).unwrap();
+    fs::write(source.join("x.tar"), tar).unwrap();
+    let before = samples(&source);
+    let out = converted(&source, &dir.path().join("out"), &["webdataset"]);
+    assert_eq!(samples(&out)["a"].blobs, before["a"].blobs);
+    let args = ["webdataset", "--rename", "cls=class_id"];
+    let out = converted(&source, &dir.path().join("renamed"), &args);
+    assert_eq!(
+        samples(&out)["a"].blobs["class_id"],
+        before["a"].blobs["cls"]
+    );
+}
+
 fn check_odd(source: &Path, good: &[&str], reasons: &[&str]) {
     let out = source.with_extension(format!("{}-out", good.len() + reasons.len()));
     let ended = super::convert(source, &out, &["webdataset"]);

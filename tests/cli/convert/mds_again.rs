@@ -113,6 +113,7 @@ fn killed_again_and_again_it_ends_in_the_same_bytes() {
         assert!(kills < 1000, "it never ends");
     }
     assert!(files(&out) == want, "killed {kills} times");
+    assert!(kills > 0, "it ended before it could be killed");
     println!("killed {kills} times, {midway} times between two shards");
     let again = kpack(&args);
     failed_twice(&again);
