@@ -13,7 +13,7 @@ mod machine;
 mod modes;
 
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
@@ -23,6 +23,9 @@ pub use corpus::{Corpus, Described};
 pub use machine::Machine;
 
 use crate::{Error, Result};
+
+/// Least time of a repetition of warm files.
+const SHORTEST: Duration = Duration::from_millis(250);
 
 /// The order in which samples are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -85,7 +88,7 @@ pub struct Measured {
     pub frames: u64,
     /// Bytes of one repetition: of the samples' extents; of the files in a plain loop.
     pub bytes: u64,
-    /// Wall time of each repetition.
+    /// Wall time of a pass in each repetition.
     pub seconds: Vec<f64>,
     /// User and system time of the process, median.
     pub cpu_seconds: f64,
@@ -110,7 +113,8 @@ struct Pass {
 }
 
 impl Corpus {
-    /// Measures `task` as often as `repeats` says.
+    /// Measures `task` as often as `repeats` says; a repetition of warm files is as many passes as take
+    /// a quarter of a second, as a short one says little.
     ///
     /// # Errors
     /// [`Error::Format`] for damage that checksums find; [`Error::Io`].
@@ -124,18 +128,16 @@ impl Corpus {
                 self.drop_cache()?;
             }
             let (begun, before) = (Instant::now(), cpu_seconds());
-            last = match task.mode {
-                Mode::ReadLoop => modes::read_loop(self, task.threads)?,
-                Mode::Sequential => modes::sequential(self, task)?,
-                Mode::Shuffled => modes::shuffled(self, task)?,
-                Mode::Random => modes::random(self, task)?,
-                Mode::Clips => {
-                    let dataset = self.dataset()?;
-                    clips::random(&dataset, task.take, task.threads, task.crc, task.seed)?
+            let mut passes = 0.0;
+            loop {
+                last = self.pass(task)?;
+                passes += 1.0;
+                if task.cache == Cache::Cold || begun.elapsed() >= SHORTEST {
+                    break;
                 }
-            };
-            seconds.push(begun.elapsed().as_secs_f64());
-            cpu.push(cpu_seconds() - before);
+            }
+            seconds.push(begun.elapsed().as_secs_f64() / passes);
+            cpu.push((cpu_seconds() - before) / passes);
         }
         let wall = median(&seconds).max(1e-9);
         last.latencies.sort_unstable();
@@ -160,6 +162,19 @@ impl Corpus {
             p99_us: share(99),
             seconds,
         })
+    }
+
+    fn pass(&self, task: &Task) -> Result<Pass> {
+        match task.mode {
+            Mode::ReadLoop => modes::read_loop(self, task.threads),
+            Mode::Sequential => modes::sequential(self, task),
+            Mode::Shuffled => modes::shuffled(self, task),
+            Mode::Random => modes::random(self, task),
+            Mode::Clips => {
+                let dataset = self.dataset()?;
+                clips::random(&dataset, task.take, task.threads, task.crc, task.seed)
+            }
+        }
     }
 }
 

@@ -20,7 +20,8 @@ Examples:
 crc hashes every byte: TFRecord payloads against their framing, tar samples against SHARD.kidx. raw
 looks at one byte of each page. clips takes frames from a random place of random samples and decodes
 them to RGB at their own size: of the video blob, else of JPEG frames; samples/s are clips/s. read-loop is a plain read() of 1 MiB at a time over the same files; the
-last column is the rate in parts of it. Rates are of the median repetition. warm files are dropped from the page cache and read into it from
+last column is the rate in parts of it. Rates are of the median repetition, which
+of warm files is as many passes as take a quarter of a second. warm files are dropped from the page cache and read into it from
 the disk before: those that were written a moment ago read up to three times slower.";
 
 /// Measure samples/s and MB/s of shards: sequential, shuffled, random; raw, with checksums, decoded
