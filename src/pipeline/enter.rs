@@ -134,18 +134,18 @@ pub(crate) fn lock(path: &Path) -> Result<File> {
     }
 }
 
-/// Names of what is in `folder`; none if it is not there.
-fn entries(folder: &Path) -> Result<Vec<String>> {
+/// Names of what is in `folder`, in order; none if it is not there.
+pub(crate) fn entries(folder: &Path) -> Result<Vec<String>> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(e) => return Err(Error::io("cannot read folder", folder)(e)),
     };
     let name = |entry: fs::DirEntry| entry.file_name().to_string_lossy().into_owned();
-    let names = entries
-        .map(|entry| entry.map(name))
-        .collect::<std::io::Result<Vec<_>>>();
-    names.map_err(Error::io("cannot read folder", folder))
+    let names: std::io::Result<Vec<_>> = entries.map(|entry| entry.map(name)).collect();
+    let mut names = names.map_err(Error::io("cannot read folder", folder))?;
+    names.sort();
+    Ok(names)
 }
 
 /// The logs of all parts, in the order of their names.

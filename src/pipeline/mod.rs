@@ -60,7 +60,7 @@ pub(crate) use dataset::is_sealed;
 pub use dataset::{
     DATASET, Dataset, FileRecord, LABELS, Origin, PlanRecord, SAMPLES, ShardRecord, classes,
 };
-pub(crate) use enter::lock;
+pub(crate) use enter::{entries, lock};
 pub(crate) use files::{exists, remove, rename, sync_folder};
 pub use finish::merge;
 pub(crate) use folder::{MDS_LOG, WORK};

@@ -19,7 +19,9 @@ use serde::{Deserialize, Serialize};
 
 use super::MdsOptions;
 use super::split::{INDEX, Split};
-use crate::pipeline::{Log, LogReader, MDS_LOG, WORK, exists, lock, of_input, remove, sync_folder};
+use crate::pipeline::{
+    Log, LogReader, MDS_LOG, WORK, entries, exists, lock, of_input, remove, sync_folder,
+};
 use crate::sample::{Class, SampleError, Stage};
 use crate::source::Input;
 use crate::{Error, Result};
@@ -126,14 +128,14 @@ pub(super) fn enter(
 ) -> Result<Entered> {
     fs::create_dir_all(out).map_err(Error::io("cannot create folder", out))?;
     let path = work.join(MDS_LOG);
-    let others = names(out)?.into_iter().filter(|name| name != WORK);
+    let others = entries(out)?.into_iter().filter(|name| name != WORK);
     let others: Vec<String> = others.collect();
     if exists(&path) {
         let journal = resume(out, &path, header, splits, others.is_empty())?;
         if let Some((journal, settled, failed)) = journal {
             return Ok(Entered::Unfinished(journal, settled, failed));
         }
-    } else if let Some(name) = names(work)?.first() {
+    } else if let Some(name) = entries(work)?.first() {
         return Err(Error::usage(format!(
             "{}: is of another dataset that is not finished: use another folder",
             work.join(name).display()
@@ -152,20 +154,6 @@ pub(super) fn enter(
             out.display()
         ))),
     }
-}
-
-/// Names of what is in `folder`, in order; none if it is not there.
-fn names(folder: &Path) -> Result<Vec<String>> {
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(e) => return Err(Error::io("cannot read folder", folder)(e)),
-    };
-    let name = |entry: fs::DirEntry| entry.file_name().to_string_lossy().into_owned();
-    let names: std::io::Result<Vec<_>> = entries.map(|entry| entry.map(name)).collect();
-    let mut names = names.map_err(Error::io("cannot read folder", folder))?;
-    names.sort();
-    Ok(names)
 }
 
 type Resumed = (Journal, Vec<Settled>, Vec<SampleError>);
